@@ -1,0 +1,42 @@
+// Written by `npm run build:circuits`: the content of artifacts.json. Do not edit.
+
+export const ARTIFACTS = {
+  "pin": {
+    "version": 1,
+    "constraints": 258,
+    "publicSignals": 2,
+    "files": {
+      "pin-dc17e2c68560ce27.wasm": {
+        "sha256": "dc17e2c68560ce271e41d26372525e109523e575208d1f227867eec76ad8053d",
+        "bytes": 81759
+      },
+      "pin-0ac64a37103732b4.zkey": {
+        "sha256": "0ac64a37103732b4719cb71d2fe66ed3f0eeb8ef21c9592717579c6d45740591",
+        "bytes": 418475
+      },
+      "pin-b3865004bd267359.vkey.json": {
+        "sha256": "b3865004bd26735967be66f5078a427afe0d8425e99041214b2b527a1dcc1182",
+        "bytes": 3350
+      }
+    }
+  },
+  "account": {
+    "version": 1,
+    "constraints": 1795,
+    "publicSignals": 5,
+    "files": {
+      "account-5b94cfe93dd9c526.wasm": {
+        "sha256": "5b94cfe93dd9c526f0cf33a1d959069284eddef8e31eb0cead73932807bfbaa8",
+        "bytes": 98325
+      },
+      "account-6e98a75ac707942a.zkey": {
+        "sha256": "6e98a75ac707942a9df00d705cc16fac6fe196760af046d2adc0d165d92e7c62",
+        "bytes": 2792967
+      },
+      "account-968b6ea9ed376e0a.vkey.json": {
+        "sha256": "968b6ea9ed376e0aefed4fbfb67359175cefaae6c1ed0543642c3a0da8465f6c",
+        "bytes": 3941
+      }
+    }
+  }
+} as const;

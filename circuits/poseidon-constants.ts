@@ -1,0 +1,124 @@
+import { FIELD_ORDER } from './field.ts';
+
+// Round constants and matrices of Poseidon over the BN254 scalar field, generated as in the Poseidon paper
+// (Grassi, Khovratovich, Rechberger, Roy, Schofnegger, USENIX Security 2021, appendix E "Initialization of the Grain
+// LFSR" and section 2.3 "MDS matrix"): nothing up anyone's sleeve, and nothing to copy from another library.
+
+/** Bits of the field order: the width of one sample of the generator. */
+const FIELD_BITS = 254;
+
+/** Rounds in which every element of the state goes through the S-box x^5; half before, half after the others. */
+export const FULL_ROUNDS = 8;
+
+/** Rounds in which only the first element does, by width of the state (paper, table of instances with 128-bit security). */
+export const PARTIAL_ROUNDS = { 3: 57, 4: 56 } as const;
+
+/** Elements of the state: one capacity element, and one for each input. */
+export type Width = keyof typeof PARTIAL_ROUNDS;
+
+export interface PoseidonConstants {
+  /** `roundConstants[r][i]` is added to element `i` before the S-boxes of round `r`. */
+  readonly roundConstants: readonly (readonly bigint[])[];
+  /** `mds[i][j]` is the weight of element `j` in element `i` after the linear layer. */
+  readonly mds: readonly (readonly bigint[])[];
+}
+
+export function poseidonConstants(width: Width): PoseidonConstants {
+  const bits = grainBits(width);
+  const roundConstants = Array.from({ length: FULL_ROUNDS + PARTIAL_ROUNDS[width] }, () =>
+    Array.from({ length: width }, () => belowFieldOrder(bits)),
+  );
+  return { roundConstants, mds: cauchyMatrix(width, bits) };
+}
+
+/**
+ * The generator: an 80-bit linear feedback shift register, seeded with the parameters of the instance, 160 bits
+ * dropped, then self-shrinking: of each pair of bits the second is kept when the first is 1.
+ */
+function* grainBits(width: Width): Generator<bigint, never> {
+  const seed: readonly (readonly [value: number, bits: number])[] = [
+    [1, 2], // a prime field
+    [0, 4], // S-box x^alpha
+    [FIELD_BITS, 12],
+    [width, 12],
+    [FULL_ROUNDS, 10],
+    [PARTIAL_ROUNDS[width], 10],
+    [2 ** 30 - 1, 30],
+  ];
+  let register = seed.reduce((sum, [value, bits]) => (sum << BigInt(bits)) | BigInt(value), 0n);
+  const tap = (position: bigint): bigint => (register >> (79n - position)) & 1n;
+  const step = (): bigint => {
+    const bit = tap(62n) ^ tap(51n) ^ tap(38n) ^ tap(23n) ^ tap(13n) ^ tap(0n);
+    register = ((register << 1n) | bit) & (2n ** 80n - 1n);
+    return bit;
+  };
+  for (let dropped = 0; dropped < 160; dropped++) step();
+  for (;;) {
+    const keep = step() === 1n;
+    const bit = step();
+    if (keep) yield bit;
+  }
+}
+
+function sample(bits: Generator<bigint, never>): bigint {
+  let value = 0n;
+  for (let i = 0; i < FIELD_BITS; i++) value = (value << 1n) | bits.next().value;
+  return value;
+}
+
+/** Round constants are drawn again until one is below the field order. */
+function belowFieldOrder(bits: Generator<bigint, never>): bigint {
+  for (;;) {
+    const value = sample(bits);
+    if (value < FIELD_ORDER) return value;
+  }
+}
+
+/**
+ * The Cauchy matrix `1 / (x_i + y_j)`. Here samples are reduced, not drawn again, as the reference script does. It
+ * draws anew when two are equal or a sum is zero, which happens for neither width and is refused here. That the
+ * two matrices pass the paper's tests for secure matrices follows from their being circomlib's (poseidon.test.ts).
+ */
+function cauchyMatrix(width: Width, bits: Generator<bigint, never>): bigint[][] {
+  const samples = Array.from({ length: 2 * width }, () => sample(bits) % FIELD_ORDER);
+  if (new Set(samples).size !== samples.length) throw new RangeError('the generator drew a sample twice');
+  const [xs, ys] = [samples.slice(0, width), samples.slice(width)];
+  return xs.map((x) => ys.map((y) => inverse((x + y) % FIELD_ORDER)));
+}
+
+/** By Fermat: `value ** (order - 2)`. */
+function inverse(value: bigint): bigint {
+  if (value === 0n) throw new RangeError('zero has no inverse');
+  let result = 1n;
+  let square = value;
+  for (let exponent = FIELD_ORDER - 2n; exponent > 0n; exponent >>= 1n) {
+    if (exponent & 1n) result = (result * square) % FIELD_ORDER;
+    square = (square * square) % FIELD_ORDER;
+  }
+  return result;
+}
+
+/** The text of `poseidon-constants.circom`: the build writes it, and a test holds the committed file to it. */
+export function poseidonConstantsSource(): string {
+  return [
+    'pragma circom 2.2.0;',
+    '',
+    '// Written by `npm run build:circuits` from poseidon-constants.ts, where the origin of these numbers is told.',
+    '// Widths other than 3 and 4 are refused where poseidon.circom is instantiated.',
+    '',
+    `function POSEIDON_FULL_ROUNDS() {\n    return ${FULL_ROUNDS};\n}`,
+    `function POSEIDON_PARTIAL_ROUNDS(width) {${byWidth((width) => `${PARTIAL_ROUNDS[width]}`)}}`,
+    `function POSEIDON_ROUND_CONSTANTS(width) {${byWidth((width) => rows(poseidonConstants(width).roundConstants))}}`,
+    `function POSEIDON_MDS(width) {${byWidth((width) => rows(poseidonConstants(width).mds))}}`,
+  ]
+    .join('\n')
+    .concat('\n');
+}
+
+function byWidth(value: (width: Width) => string): string {
+  return `\n    if (width == 3) {\n        return ${value(3)};\n    }\n    return ${value(4)};\n`;
+}
+
+function rows(matrix: readonly (readonly bigint[])[]): string {
+  return `[\n${matrix.map((row) => `            [${row.join(', ')}]`).join(',\n')}\n        ]`;
+}

@@ -1,0 +1,119 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import {
+  parseCredential,
+  parseKeyStatement,
+  parsePresentation,
+  parseProof,
+  parseReceipt,
+  parseRequest,
+} from './wire.ts';
+
+const vectors = JSON.parse(readFileSync(new URL('./vectors/wire.json', import.meta.url), 'utf8'));
+
+type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+type Path = readonly (string | number)[];
+
+const shapes: readonly [string, (input: unknown) => unknown, Json, readonly string[]][] = [
+  ['request', parseRequest, vectors.request.payload, ['operator', 'transaction']],
+  ['receipt', parseReceipt, vectors.receipt.payload, []],
+  ['credential', parseCredential, vectors.credential.payload, []],
+  ['key statement', parseKeyStatement, vectors.keys.payload, []],
+  ['presentation', parsePresentation, vectors.presentation, ['code', 'credential']],
+  ['proof', parseProof, vectors.presentation.facts[0].proof, []],
+];
+
+describe.each(shapes)('%s', (_, parser, good, optional) => {
+  test('is taken as the vector has it', () => {
+    expect(parser(good)).toBeDefined();
+  });
+
+  // An alteration of every single value in the object: nothing of another type or encoding may pass.
+  test('is refused with any value of another type or encoding', () => {
+    for (const path of paths(good)) {
+      const value = at(good, path);
+      const wrongs = [null, true, -1, 1.5, '', ' ', 'é'.repeat(9000), [], {}, [value], { value }];
+      for (const wrong of wrongs) {
+        expect(
+          () => parser(replaced(good, path, wrong as Json)),
+          `${path.join('.')} = ${JSON.stringify(wrong).slice(0, 40)}`,
+        ).toThrow('malformed');
+      }
+    }
+  });
+
+  test('is refused with an unknown key anywhere, and with any key missing', () => {
+    for (const path of [[], ...paths(good)] as Path[]) {
+      const value = at(good, path);
+      if (value === null || typeof value !== 'object') continue;
+      if (Array.isArray(value)) {
+        expect(() => parser(replaced(good, path, [...value, 'more']))).toThrow('malformed');
+        continue;
+      }
+      if (!path.includes('text')) {
+        expect(() => parser(replaced(good, path, { ...value, extra: 1 }))).toThrow('malformed');
+      }
+      for (const key of Object.keys(value)) {
+        if (optional.includes(key) || path.includes('text')) continue;
+        const { [key]: _gone, ...rest } = value;
+        expect(() => parser(replaced(good, path, rest)), `${path.join('.')} without ${key}`).toThrow(
+          'malformed',
+        );
+      }
+    }
+  });
+
+  test.each([[undefined], [null], [[]], [{}], ['{}'], [0], [new Map()]])('%s is none', (input) => {
+    expect(() => parser(input)).toThrow('malformed');
+  });
+});
+
+describe('texts that people read', () => {
+  test.each([
+    ['a line break', 'a\nb'],
+    ['a right-to-left override', 'a\u202eb'],
+    ['a zero-width space', 'a\u200bb'],
+    ['a NUL', 'a\0b'],
+    ['a lone surrogate', 'a\ud800'],
+    ['121 characters', 'x'.repeat(121)],
+    ['nothing', ''],
+  ])('are refused with %s', (_, text) => {
+    expect(() => parseRequest({ ...vectors.request.payload, operator: text })).toThrow('malformed');
+  });
+});
+
+test('a fact asked for twice is refused', () => {
+  const pin = { fact: 'pin', version: 1 };
+  expect(() => parseRequest({ ...vectors.request.payload, facts: [pin, pin] })).toThrow('malformed');
+});
+
+test('base64url is taken in its one canonical form', () => {
+  const { jti } = vectors.request.payload;
+  const last = jti.at(-1);
+  const sibling = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+  const alias = jti.slice(0, -1) + sibling[sibling.indexOf(last) + 1];
+  expect(Buffer.from(alias, 'base64url')).toEqual(Buffer.from(jti, 'base64url'));
+  for (const wrong of [alias, `${jti}=`, `${jti}==`, jti.slice(1), `${jti}A`]) {
+    expect(() => parseRequest({ ...vectors.request.payload, jti: wrong })).toThrow('malformed');
+  }
+});
+
+function paths(value: Json, here: Path = []): Path[] {
+  if (value === null || typeof value !== 'object') return [];
+  return Object.entries(value).flatMap(([key, inner]) => {
+    const path = [...here, Array.isArray(value) ? Number(key) : key];
+    return [path, ...paths(inner as Json, path)];
+  });
+}
+
+function at(value: Json, path: Path): Json {
+  return path.reduce<Json>((inner, key) => (inner as Record<string, Json>)[key] as Json, value);
+}
+
+function replaced(value: Json, path: Path, by: Json): Json {
+  const [key, ...rest] = path;
+  if (key === undefined) return by;
+  const copy = structuredClone(value) as Record<string, Json>;
+  copy[key] = replaced(copy[key] as Json, rest, by);
+  return copy;
+}

@@ -1,0 +1,25 @@
+// Runs before the tests, in plain JavaScript so that it works where nothing is installed: says in the first second
+// what is missing and the one command that gets it.
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+const [major, minor] = process.versions.node.split('.').map(Number);
+const missing = [];
+
+if (major < 20 || (major === 20 && minor < 19)) {
+  missing.push(`Node 20.19 or newer (this is ${process.versions.node})`);
+}
+if (!existsSync(new URL('../node_modules/vitest', import.meta.url))) missing.push('packages: npm ci');
+if (!existsSync(new URL('../node_modules/better-sqlite3/build/Release/better_sqlite3.node', import.meta.url))) {
+  missing.push('the built better-sqlite3: npm ci');
+}
+const folders = (process.env.PATH ?? '').split(delimiter);
+const found = ['chromium', 'chromium-browser', 'google-chrome'].some((name) =>
+  folders.some((folder) => existsSync(join(folder, name))),
+);
+if (!found && !existsSync(process.env.CHROMIUM_PATH ?? '')) missing.push('chromium: bash .ci/prepare');
+
+if (missing.length > 0) {
+  console.error(`The tests cannot run. Missing:\n${missing.map((line) => `- ${line}`).join('\n')}`);
+  process.exit(2);
+}
