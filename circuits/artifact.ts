@@ -3,8 +3,11 @@ import type { FactId } from './protocol.ts';
 
 export { ARTIFACTS };
 
-/** `wasm` computes witnesses, `zkey` is the proving key, `vkey` the verification key as snarkjs writes it (JSON). */
-export type ArtifactKind = 'wasm' | 'zkey' | 'vkey';
+/**
+ * `key` is the proving key as phones load it, `vkey` the verification key as snarkjs writes it (JSON). `zkey` is what
+ * the ceremony left, from which both were made: for who checks the keys, and not in the package.
+ */
+export type ArtifactKind = 'key' | 'zkey' | 'vkey';
 
 export interface ArtifactFile {
   /** Name in the folder `artifacts`; it begins with the fact and holds the first 64 bits of the digest. */
@@ -14,7 +17,7 @@ export interface ArtifactFile {
   readonly bytes: number;
 }
 
-const SUFFIX: Readonly<Record<ArtifactKind, string>> = { wasm: '.wasm', zkey: '.zkey', vkey: '.vkey.json' };
+const SUFFIX: Readonly<Record<ArtifactKind, string>> = { key: '.key', zkey: '.zkey', vkey: '.vkey.json' };
 
 /** The pinned file of a fact. */
 export function artifactFile(fact: FactId, kind: ArtifactKind): ArtifactFile {

@@ -6,9 +6,9 @@ export const ARTIFACTS = {
     "constraints": 258,
     "publicSignals": 2,
     "files": {
-      "pin-dc17e2c68560ce27.wasm": {
-        "sha256": "dc17e2c68560ce271e41d26372525e109523e575208d1f227867eec76ad8053d",
-        "bytes": 81759
+      "pin-abab708c61c08227.key": {
+        "sha256": "abab708c61c08227c8d0639de0e12c7aa4f3c1111964c18ead2ba00a8a4ef4c8",
+        "bytes": 91108
       },
       "pin-0ac64a37103732b4.zkey": {
         "sha256": "0ac64a37103732b4719cb71d2fe66ed3f0eeb8ef21c9592717579c6d45740591",
@@ -25,9 +25,9 @@ export const ARTIFACTS = {
     "constraints": 1795,
     "publicSignals": 5,
     "files": {
-      "account-5b94cfe93dd9c526.wasm": {
-        "sha256": "5b94cfe93dd9c526f0cf33a1d959069284eddef8e31eb0cead73932807bfbaa8",
-        "bytes": 98325
+      "account-8fce113c6b2f3f8d.key": {
+        "sha256": "8fce113c6b2f3f8dda8261323c849770aa28abd8dbd2cdc61b7b6f4b600b5715",
+        "bytes": 532752
       },
       "account-6e98a75ac707942a.zkey": {
         "sha256": "6e98a75ac707942a9df00d705cc16fac6fe196760af046d2adc0d165d92e7c62",

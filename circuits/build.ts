@@ -16,10 +16,12 @@ import {
   verifyKey,
 } from './ceremony.ts';
 import { CIRCUITS, type Compilation, circomVersion, compileFact, sha256 } from './compilation.ts';
+import { convertKey, type WitnessProgram } from './key-conversion.ts';
 import { poseidonConstantsSource } from './poseidon-constants.ts';
 import { FACT_IDS, FACTS, type FactId, isFactId, signalNames } from './protocol.ts';
 import { pinnedPath, publish, readArtifacts, readTranscript } from './publication.ts';
 import { endSnarkjs } from './snarkjs.ts';
+import { computeWitness } from './witness.ts';
 
 const USAGE = `AKASHI_PTAU=<path of ${PHASE1.file}> npm run build:circuits -- <command>
 
@@ -43,6 +45,8 @@ export interface Workshop {
   readonly sources: string;
   /** Folder that holds artifacts.json, artifacts.ts, artifacts and transcripts. */
   readonly home: string;
+  /** What computes the witnesses of the circuits in `sources`. */
+  readonly program: WitnessProgram;
 }
 
 /**
@@ -116,6 +120,7 @@ async function pin(
     fact,
     compilation,
     zkey,
+    provingKey: await convertKey(fact, zkey, compilation, workshop.program),
     verificationKey: await exportVerificationKey(zkeyPath, signalNames(fact).length),
     transcript: {
       fact,
@@ -124,7 +129,6 @@ async function pin(
       snarkjs: snarkjsVersion(),
       phase1: PHASE1,
       r1csSha256: compilation.r1csSha256,
-      wasmSha256: sha256(compilation.wasm),
       contributions,
       zkeySha256: sha256(zkey),
     },
@@ -170,6 +174,7 @@ async function main(args: readonly string[], ptauPath: string | undefined): Prom
     phase1: await readPhase1(ptauPath),
     sources: CIRCUITS,
     home: CIRCUITS,
+    program: computeWitness,
   };
   if (isExtension) {
     const isBeacon = first === 'beacon';

@@ -9,13 +9,11 @@ import type { CircuitInputs, FactId } from './protocol.ts';
 import { readWitness } from './r1cs.ts';
 import { endSnarkjs, type FileRef, type ProofText, snarkjs, type VerificationKeyText } from './snarkjs.ts';
 
-// Test support: one fact with the constraints its sources compile to and the witness code and keys that ship.
+// Test support: one fact with the constraints its sources compile to and the keys that ship.
 
 export interface Circuit<F extends FactId> {
   readonly compilation: Compilation;
-  /** The witness code that ships. */
-  readonly wasm: Uint8Array;
-  /** All wires, as the shipped code computes them. Rejects when an assertion of the circuit fails. */
+  /** All wires, as the compiled code computes them. Rejects when an assertion of the circuit fails. */
   witness(inputs: CircuitInputs<F>): Promise<bigint[]>;
   /** Number of the wire of a signal, by its name in the circuit. */
   wire(name: string): number;
@@ -32,20 +30,18 @@ export interface Proven {
 export async function openCircuit<F extends FactId>(fact: F): Promise<Circuit<F>> {
   const folder = await mkdtemp(join(tmpdir(), `akashi-${fact}-`));
   const compilation = await compileFact(fact, folder);
-  const path = (kind: 'wasm' | 'zkey' | 'vkey'): string =>
+  const path = (kind: 'zkey' | 'vkey'): string =>
     fileURLToPath(new URL(`artifacts/${artifactFile(fact, kind).name}`, import.meta.url));
-  const wasm = await readFile(path('wasm'));
   const key: VerificationKeyText = JSON.parse(await readFile(path('vkey'), 'utf8'));
 
   async function calculate(inputs: CircuitInputs<F>): Promise<Uint8Array> {
     const witness: FileRef = { type: 'mem' };
-    await snarkjs.wtns.calculate({ ...inputs }, wasm, witness);
+    await snarkjs.wtns.calculate({ ...inputs }, compilation.wasm, witness);
     return witness.data ?? new Uint8Array();
   }
 
   return {
     compilation,
-    wasm,
     witness: async (inputs) => readWitness(await calculate(inputs)),
     wire(name) {
       const wire = compilation.symbols.get(name);

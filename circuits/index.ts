@@ -6,5 +6,7 @@ export * from './field.ts';
 export * from './http.ts';
 export * from './jws.ts';
 export * from './protocol.ts';
+export * from './proving-key.ts';
 export * from './shape.ts';
 export * from './wire.ts';
+export * from './witness.ts';

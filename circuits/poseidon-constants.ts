@@ -7,6 +7,8 @@ import { FIELD_ORDER } from './field.ts';
 /** Bits of the field order: the width of one sample of the generator. */
 const FIELD_BITS = 254;
 
+const REGISTER_BITS = 80;
+
 /** Rounds in which every element of the state goes through the S-box x^5; half before, half after the others. */
 export const FULL_ROUNDS = 8;
 
@@ -35,7 +37,7 @@ export function poseidonConstants(width: Width): PoseidonConstants {
  * The generator: an 80-bit linear feedback shift register, seeded with the parameters of the instance, 160 bits
  * dropped, then self-shrinking: of each pair of bits the second is kept when the first is 1.
  */
-function* grainBits(width: Width): Generator<bigint, never> {
+function grainBits(width: Width): () => number {
   const seed: readonly (readonly [value: number, bits: number])[] = [
     [1, 2], // a prime field
     [0, 4], // S-box x^alpha
@@ -45,29 +47,36 @@ function* grainBits(width: Width): Generator<bigint, never> {
     [PARTIAL_ROUNDS[width], 10],
     [2 ** 30 - 1, 30],
   ];
-  let register = seed.reduce((sum, [value, bits]) => (sum << BigInt(bits)) | BigInt(value), 0n);
-  const tap = (position: bigint): bigint => (register >> (79n - position)) & 1n;
-  const step = (): bigint => {
-    const bit = tap(62n) ^ tap(51n) ^ tap(38n) ^ tap(23n) ^ tap(13n) ^ tap(0n);
-    register = ((register << 1n) | bit) & (2n ** 80n - 1n);
+  // Bits in a ring, the oldest at `first`: phones run this too, and 80-bit integers would take ten times as long.
+  const register = seed.flatMap(([value, bits]) =>
+    Array.from({ length: bits }, (_, i) => Math.floor(value / 2 ** (bits - 1 - i)) % 2),
+  );
+  let first = 0;
+  const tap = (position: number): number => register[(first + position) % REGISTER_BITS] ?? 0;
+  const step = (): number => {
+    const bit = tap(62) ^ tap(51) ^ tap(38) ^ tap(23) ^ tap(13) ^ tap(0);
+    register[first] = bit;
+    first = (first + 1) % REGISTER_BITS;
     return bit;
   };
   for (let dropped = 0; dropped < 160; dropped++) step();
-  for (;;) {
-    const keep = step() === 1n;
-    const bit = step();
-    if (keep) yield bit;
-  }
+  return () => {
+    for (;;) {
+      const keep = step() === 1;
+      const bit = step();
+      if (keep) return bit;
+    }
+  };
 }
 
-function sample(bits: Generator<bigint, never>): bigint {
-  let value = 0n;
-  for (let i = 0; i < FIELD_BITS; i++) value = (value << 1n) | bits.next().value;
-  return value;
+function sample(bits: () => number): bigint {
+  let binary = '0b';
+  for (let i = 0; i < FIELD_BITS; i++) binary += bits();
+  return BigInt(binary);
 }
 
 /** Round constants are drawn again until one is below the field order. */
-function belowFieldOrder(bits: Generator<bigint, never>): bigint {
+function belowFieldOrder(bits: () => number): bigint {
   for (;;) {
     const value = sample(bits);
     if (value < FIELD_ORDER) return value;
@@ -79,7 +88,7 @@ function belowFieldOrder(bits: Generator<bigint, never>): bigint {
  * draws anew when two are equal or a sum is zero, which happens for neither width and is refused here. That the
  * two matrices pass the paper's tests for secure matrices follows from their being circomlib's (poseidon.test.ts).
  */
-function cauchyMatrix(width: Width, bits: Generator<bigint, never>): bigint[][] {
+function cauchyMatrix(width: Width, bits: () => number): bigint[][] {
   const samples = Array.from({ length: 2 * width }, () => sample(bits) % FIELD_ORDER);
   if (new Set(samples).size !== samples.length) throw new RangeError('the generator drew a sample twice');
   const [xs, ys] = [samples.slice(0, width), samples.slice(width)];

@@ -1,28 +1,65 @@
-import { poseidon2 } from 'poseidon-lite/poseidon2';
-import { poseidon3 } from 'poseidon-lite/poseidon3';
+import { FIELD_ORDER } from './field.ts';
+import {
+  FULL_ROUNDS,
+  PARTIAL_ROUNDS,
+  type PoseidonConstants,
+  poseidonConstants,
+  type Width,
+} from './poseidon-constants.ts';
 import { ACCOUNTS_DEPTH, ACCOUNTS_MAX, TAGS } from './protocol.ts';
 
-// Poseidon over BN254 with circomlib's constants, each use under its own tag (docs/protocol.md, section 3).
-// The same formulas stand in hash.circom; golden witnesses hold both together.
+// Poseidon over BN254 outside the circuits: the same formulas as in poseidon.circom and hash.circom, each use under its
+// own tag (docs/protocol.md, section 3). Golden witnesses hold both together.
+
+/** Values in the order in which they were computed; see witness.ts. */
+export type Trace = bigint[];
+
+const known = new Map<Width, PoseidonConstants>();
+
+/**
+ * Poseidon of two or three field elements, with circomlib's constants; the formulas are those of poseidon.circom.
+ * @param trace gets input, square, fourth power and output of every S-box
+ */
+export function poseidon(inputs: readonly bigint[], trace?: Trace): bigint {
+  const width = (inputs.length + 1) as Width;
+  const { roundConstants, mds } = constantsOf(width);
+  let state: readonly bigint[] = [0n, ...inputs];
+  roundConstants.forEach((constants, round) => {
+    const isFull = round < FULL_ROUNDS / 2 || round >= FULL_ROUNDS / 2 + PARTIAL_ROUNDS[width];
+    const powers = state.map((element, i) => {
+      const input = (element + (constants[i] ?? 0n)) % FIELD_ORDER;
+      if (!isFull && i > 0) return input;
+      const square = (input * input) % FIELD_ORDER;
+      const fourth = (square * square) % FIELD_ORDER;
+      const output = (fourth * input) % FIELD_ORDER;
+      trace?.push(input, square, fourth, output);
+      return output;
+    });
+    state = mds.map(
+      (row) => row.reduce((sum, weight, i) => sum + weight * (powers[i] ?? 0n), 0n) % FIELD_ORDER,
+    );
+  });
+  return state[0] ?? 0n;
+}
 
 /** `holder`: the public commitment to a holder secret. */
 export function holderCommitment(holderSecret: bigint): bigint {
-  return poseidon2([TAGS.TAG_HOLDER, holderSecret]);
+  return poseidon([TAGS.TAG_HOLDER, holderSecret]);
 }
 
 /** `commitment` of the fact `pin`. */
 export function pinCommitment(pinKey: bigint, holderSecret: bigint): bigint {
-  return poseidon3([TAGS.TAG_PIN, pinKey, holderSecret]);
+  return poseidon([TAGS.TAG_PIN, pinKey, holderSecret]);
 }
 
 /** A leaf of the accounts tree. */
 export function accountLeaf(accountKey: bigint, holder: bigint): bigint {
-  return poseidon3([TAGS.TAG_LEAF, accountKey, holder]);
+  return poseidon([TAGS.TAG_LEAF, accountKey, holder]);
 }
 
 /** `accountRef` of a revealed account: which account, to who knows its key and the tenant's scope. */
 export function accountReference(accountKey: bigint, scope: bigint): bigint {
-  return poseidon3([TAGS.TAG_REF, accountKey, scope]);
+  return poseidon([TAGS.TAG_REF, accountKey, scope]);
 }
 
 /**
@@ -55,7 +92,7 @@ export function accountsTree(accountKeys: readonly bigint[], holder: bigint): Ac
       path.push(at(below, (i >> depth) ^ 1));
     });
     level = Array.from({ length: below.length / 2 }, (_, i) =>
-      poseidon3([TAGS.TAG_NODE, at(below, 2 * i), at(below, 2 * i + 1)]),
+      poseidon([TAGS.TAG_NODE, at(below, 2 * i), at(below, 2 * i + 1)]),
     );
   }
   return { root: at(level, 0), paths };
@@ -65,4 +102,11 @@ function at(values: readonly bigint[], index: number): bigint {
   const value = values[index];
   if (value === undefined) throw new TypeError('index outside the tree');
   return value;
+}
+
+function constantsOf(width: Width): PoseidonConstants {
+  if (!(width in PARTIAL_ROUNDS)) throw new TypeError('poseidon takes two or three inputs');
+  const constants = known.get(width) ?? poseidonConstants(width);
+  known.set(width, constants);
+  return constants;
 }

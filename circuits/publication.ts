@@ -31,7 +31,6 @@ const TRANSCRIPT_SHAPE = v.strictObject({
   snarkjs: v.string(),
   phase1: v.strictObject({ file: v.string(), blake2b512: v.pipe(v.string(), v.regex(/^[0-9a-f]{128}$/)) }),
   r1csSha256: DIGEST,
-  wasmSha256: DIGEST,
   contributions: v.array(
     v.strictObject({
       name: v.string(),
@@ -73,20 +72,22 @@ export interface Publication {
   readonly fact: FactId;
   readonly compilation: Compilation;
   readonly zkey: Uint8Array;
+  /** What phones load; see proving-key.ts. */
+  readonly provingKey: Uint8Array;
   readonly verificationKey: VerificationKeyText;
   readonly transcript: Transcript;
 }
 
 /** Writes the files of one fact, pins them, and removes every file that is pinned no more. */
 export async function publish(home: string, publication: Publication): Promise<void> {
-  const { fact, compilation, zkey, verificationKey, transcript } = publication;
+  const { fact, compilation, zkey, provingKey, verificationKey, transcript } = publication;
   const folder = join(home, 'artifacts');
   await mkdir(folder, { recursive: true });
   await mkdir(join(home, 'transcripts'), { recursive: true });
 
   const files: Artifacts[string]['files'] = {};
   const contents: readonly (readonly [suffix: string, bytes: Uint8Array])[] = [
-    ['.wasm', compilation.wasm],
+    ['.key', provingKey],
     ['.zkey', zkey],
     ['.vkey.json', new TextEncoder().encode(json(verificationKey))],
   ];

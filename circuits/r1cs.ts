@@ -102,7 +102,7 @@ class Cursor {
   }
 }
 
-function readSections(bytes: Uint8Array, magic: string): ReadonlyMap<number, Uint8Array> {
+export function readSections(bytes: Uint8Array, magic: string): ReadonlyMap<number, Uint8Array> {
   const cursor = new Cursor(bytes);
   if (new TextDecoder().decode(cursor.skip(4)) !== magic) throw new RangeError(`not a ${magic} file`);
   cursor.skip(4); // version

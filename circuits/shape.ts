@@ -38,11 +38,11 @@ export const texts = v.pipe(
 /** UTC seconds. */
 export const time = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
-/** A compact JWS, not yet verified. */
+/** A compact JWS with an ES256 signature (64 bytes, canonical), not yet verified. */
 export const compactJws = v.pipe(
   v.string(),
   v.maxLength(8192),
-  v.regex(/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/),
+  v.regex(/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{85}[AQgw]$/),
 );
 
 /** Six ASCII digits: transfer code and claim code. */

@@ -1,0 +1,101 @@
+import { parse, reference, text } from '@akashi/circuits';
+import * as v from 'valibot';
+import type { Operator, Store } from './store.ts';
+import { newApiKey, newToken, type Random, tokenHash } from './token.ts';
+
+// What the person who runs a verifier sets up, on the command line or from a program of their own. Secrets are given
+// out once and kept as hashes.
+
+const SIGN_IN_SECONDS = 600;
+
+const tenantShape = v.strictObject({
+  tenant: reference,
+  name: text,
+  origins: v.array(v.pipe(v.string(), v.check(isOrigin))),
+});
+/** `origins`: from which of the tenant's pages a browser may call, as scheme, host and port. */
+export type NewTenant = Readonly<v.InferOutput<typeof tenantShape>>;
+
+const operatorShape = v.strictObject({
+  tenant: reference,
+  name: text,
+  role: v.picklist(['operator', 'admin']),
+});
+
+/**
+ * Makes a tenant and its first API key.
+ * @throws AkashiError `malformed`; TypeError when there is such a tenant
+ */
+export async function createTenant(
+  store: Store,
+  tenant: NewTenant,
+  now: number,
+  random: Random,
+): Promise<{ readonly apiKey: string }> {
+  const checked = parse(tenantShape, tenant);
+  if (!(await store.createTenant(checked, now))) throw new TypeError('there is such a tenant already');
+  return { apiKey: await createApiKey(store, checked.tenant, now, random) };
+}
+
+/** Sets from where a tenant's pages may call. @throws AkashiError `malformed`; TypeError when there is no such tenant */
+export async function setOrigins(
+  store: Store,
+  tenant: string,
+  origins: readonly string[],
+  now: number,
+): Promise<void> {
+  const checked = parse(tenantShape.entries.origins, origins);
+  if (!(await store.setOrigins(tenant, checked, now))) throw new TypeError('there is no such tenant');
+}
+
+/** A further API key of a tenant. @throws TypeError when there is no such tenant */
+export async function createApiKey(
+  store: Store,
+  tenant: string,
+  now: number,
+  random: Random,
+): Promise<string> {
+  await requireTenant(store, tenant);
+  const apiKey = newApiKey(random);
+  await store.addApiKey(tenant, tokenHash(apiKey), now);
+  return apiKey;
+}
+
+/**
+ * Makes an operator.
+ * @returns the operator's id
+ * @throws AkashiError `malformed`; TypeError when there is no such tenant
+ */
+export async function createOperator(
+  store: Store,
+  operator: Omit<Operator, 'operator'>,
+  now: number,
+  random: Random,
+): Promise<string> {
+  const checked = parse(operatorShape, operator);
+  await requireTenant(store, checked.tenant);
+  const id = newToken(random);
+  await store.addOperator({ ...checked, operator: id }, now);
+  return id;
+}
+
+/** The token of a link that signs an operator in, once, within 10 minutes. */
+export async function createSignInLink(
+  store: Store,
+  tenant: string,
+  operator: string,
+  now: number,
+  random: Random,
+): Promise<string> {
+  const token = newToken(random);
+  await store.addSignInLink(tenant, operator, tokenHash(token), now + SIGN_IN_SECONDS, now);
+  return token;
+}
+
+async function requireTenant(store: Store, tenant: string): Promise<void> {
+  if ((await store.tenant(tenant)) === undefined) throw new TypeError('there is no such tenant');
+}
+
+function isOrigin(input: string): boolean {
+  return URL.canParse(input) && /^https?:/.test(input) && new URL(input).origin === input;
+}

@@ -1,0 +1,114 @@
+import { AkashiError } from '@akashi/circuits';
+import { type Context, Hono } from 'hono';
+import { routePath } from 'hono/route';
+import { addDeviceRoutes } from './device-routes.ts';
+import { addOperatorRoutes } from './operator-routes.ts';
+import { admitOrigin, answerPreflight } from './origin.ts';
+import { addPinRoutes } from './pin-routes.ts';
+import { type ProblemAnswer, problemOf } from './problem.ts';
+import { addRequestRoutes } from './request-routes.ts';
+import { addTenantRoutes } from './tenant-routes.ts';
+import { addVerificationRoutes } from './verification-routes.ts';
+import { createVerifier, faultOf, type Verifier, type VerifierOptions } from './verifier.ts';
+
+/**
+ * The verifier's HTTP app (docs/protocol.md, section 8). It does not listen and reads no environment: everything it
+ * works with comes in as an option.
+ * @throws TypeError when the origin is none, or the keys are certified for another one
+ */
+export function createApp(options: VerifierOptions): Hono {
+  const verifier = createVerifier(options);
+  const app = new Hono({ strict: true });
+
+  app.use(async (c, next) => {
+    const began = performance.now();
+    setSecurityHeaders(c, verifier);
+    await next();
+    const ms = Math.round(performance.now() - began);
+    verifier.log({
+      level: 'info',
+      event: 'call',
+      method: c.req.method,
+      route: routeOf(c),
+      status: c.res.status,
+      ms,
+    });
+  });
+
+  app.use(async (c, next) => {
+    await admitOrigin(c, verifier.store);
+    // A preflight names no caller: it is answered for every address alike.
+    if (c.req.method === 'OPTIONS' && c.req.header('origin') !== undefined) return answerPreflight(c);
+    await next();
+    return undefined;
+  });
+
+  // Devices first: `devices/current` is theirs, `devices/:id` the back end's.
+  addDeviceRoutes(app, verifier);
+  addPinRoutes(app, verifier);
+  addTenantRoutes(app, verifier);
+  addOperatorRoutes(app, verifier);
+  addVerificationRoutes(app, verifier);
+  addRequestRoutes(app, verifier);
+  addPublicRoutes(app, verifier);
+  refuseOtherMethods(app);
+
+  app.notFound((c) => answerProblem(c, problemOf(new AkashiError('not_found'))));
+  app.onError((error, c) => {
+    const answer = problemOf(error);
+    if (answer.status === 500)
+      verifier.log({ level: 'error', event: 'fault', route: routeOf(c), fault: faultOf(error) });
+    return answerProblem(c, answer);
+  });
+  return app;
+}
+
+function addPublicRoutes(app: Hono, verifier: Verifier): void {
+  app.get('/v1/jwks', (c) => {
+    const current = verifier.keys.signing.filter((key) => key.exp > verifier.now());
+    return c.json({
+      keys: current.map(({ jwk, kid }) => ({ ...jwk, kid, use: 'sig' as const, alg: 'ES256' as const })),
+    });
+  });
+
+  app.get('/v1/health', async (c) => {
+    await verifier.store.ping();
+    return c.json({ status: 'ok' });
+  });
+}
+
+/** Every address that exists answers other methods with 405 and what it allows. */
+function refuseOtherMethods(app: Hono): void {
+  const methods = new Map<string, Set<string>>();
+  for (const { path, method } of app.routes) {
+    if (method !== 'ALL') methods.set(path, (methods.get(path) ?? new Set()).add(method));
+  }
+  for (const [path, allowed] of methods) {
+    app.all(path, (c) => {
+      c.header('Allow', [...allowed].join(', '));
+      throw new AkashiError('method_not_allowed');
+    });
+  }
+}
+
+function setSecurityHeaders(c: Context, { origin, now }: Verifier): void {
+  // The time of the verifier is what devices hold requests against.
+  c.header('Date', new Date(now() * 1000).toUTCString());
+  c.header('Cache-Control', 'no-store');
+  c.header('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
+  c.header('Referrer-Policy', 'no-referrer');
+  c.header('X-Content-Type-Options', 'nosniff');
+  if (origin.startsWith('https:')) c.header('Strict-Transport-Security', 'max-age=31536000');
+}
+
+/** The problem document, beside the headers that were set for this call so far. */
+function answerProblem(c: Context, { status, body, headers }: ProblemAnswer): Response {
+  for (const [name, value] of Object.entries(headers)) c.header(name, value);
+  return c.body(JSON.stringify(body), status);
+}
+
+/** The pattern of the route for the log; unknown paths have none. */
+function routeOf(c: Context): string {
+  const pattern = routePath(c, -1);
+  return pattern.startsWith('/v1/') ? pattern : 'unknown';
+}

@@ -1,0 +1,35 @@
+import { createHmac } from 'node:crypto';
+import { expect, test } from 'vitest';
+import { codeOf, isCode } from './codes.ts';
+
+const key = new Uint8Array(32).fill(7);
+
+test('a code is the first 8 bytes of its HMAC, mod a million, with its leading zeros', () => {
+  let leadingZeros = 0;
+  for (let i = 0; i < 100; i++) {
+    const mac = createHmac('sha256', key).update(`akashi/transfer-code/v1verification-${i}`).digest('hex');
+    const expected = (BigInt(`0x${mac.slice(0, 16)}`) % 1_000_000n).toString().padStart(6, '0');
+    expect(codeOf('transfer', key, `verification-${i}`)).toBe(expected);
+    if (expected.startsWith('0')) leadingZeros++;
+  }
+  expect(leadingZeros).toBeGreaterThan(0);
+});
+
+test('the two kinds, two verifications, two keys have nothing to do with each other', () => {
+  const codes = [
+    codeOf('transfer', key, 'a'),
+    codeOf('claim', key, 'a'),
+    codeOf('transfer', key, 'b'),
+    codeOf('transfer', new Uint8Array(32).fill(8), 'a'),
+  ];
+  expect(new Set(codes).size).toBe(4);
+});
+
+test('only the code itself is the code', () => {
+  const code = codeOf('transfer', key, 'a');
+  const other = String((Number(code) + 1) % 1_000_000).padStart(6, '0');
+  expect(isCode('transfer', key, 'a', code)).toBe(true);
+  for (const typed of [other, '', code.slice(1), `${code}0`, codeOf('claim', key, 'a')]) {
+    expect(isCode('transfer', key, 'a', typed)).toBe(false);
+  }
+});

@@ -1,0 +1,22 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { CODE_LENGTH } from '@akashi/circuits';
+
+// Transfer and claim code (docs/protocol.md, section 6). Both are derived, never stored: a copy of the database
+// holds neither, and a restart forgets neither.
+
+const LABELS = { transfer: 'akashi/transfer-code/v1', claim: 'akashi/claim-code/v1' } as const;
+
+export type CodeKind = keyof typeof LABELS;
+
+/** The six digits of a verification. The 64 bits make the bias of the reduction smaller than 2^-44. */
+export function codeOf(kind: CodeKind, codeKey: Uint8Array, verification: string): string {
+  const mac = createHmac('sha256', codeKey).update(LABELS[kind]).update(verification).digest();
+  return (mac.readBigUInt64BE(0) % 10n ** BigInt(CODE_LENGTH)).toString().padStart(CODE_LENGTH, '0');
+}
+
+/** Whether `typed` is the code, in a time that does not depend on where they differ. */
+export function isCode(kind: CodeKind, codeKey: Uint8Array, verification: string, typed: string): boolean {
+  const expected = Buffer.from(codeOf(kind, codeKey, verification));
+  const given = Buffer.from(typed);
+  return given.length === expected.length && timingSafeEqual(given, expected);
+}

@@ -1,0 +1,237 @@
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { runCommand } from './command-line.ts';
+
+let folder: string;
+let env: Record<string, string>;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'akashi-cli-'));
+  env = { AKASHI_DATABASE: join(folder, 'akashi.db') };
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+const path = (name: string) => join(folder, name);
+
+interface Ended {
+  readonly code: number;
+  readonly out: readonly string[];
+  readonly err: string;
+}
+
+/** Runs a command as the program does, in this process; `whileRunning` happens before a command that stays is ended. */
+async function run(args: readonly string[], whileRunning = async () => {}): Promise<Ended> {
+  const out: string[] = [];
+  const err: string[] = [];
+  const code = await runCommand(args, {
+    env,
+    random: randomBytes,
+    out: (line) => void out.push(line),
+    err: (line) => void err.push(line),
+    untilStopped: whileRunning,
+  });
+  return { code, out, err: err.join('\n') };
+}
+
+async function freePort(): Promise<string> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === 'string') throw new TypeError('no port');
+  return String(address.port);
+}
+
+describe('wrong use', () => {
+  test('shows how to, with exit code 2; help is no failure', async () => {
+    for (const args of [
+      [],
+      ['dance'],
+      ['tenant'],
+      ['tenant', 'add'],
+      ['operator', 'link', 'bank'],
+      ['start', 'now'],
+    ]) {
+      const { code, err } = await run(args);
+      expect([code, err.includes('akashi start')]).toEqual([2, true]);
+    }
+    expect((await run(['start', '--unknown'])).code).toBe(2);
+    const { code, out } = await run(['--help']);
+    expect([code, out.join().includes('akashi audit verify')]).toEqual([0, true]);
+  });
+
+  test('every command of the help exists', async () => {
+    const help = (await run(['--help'])).out.join('\n');
+    const names = [...help.matchAll(/^ {2}akashi ([a-z]+(?: [a-z]+)?)/gm)].map(([, name]) => name ?? '');
+    expect(names.length).toBeGreaterThan(10);
+    for (const name of names) {
+      // One word too many: known commands say how they are used without doing anything.
+      const { err } = await run([...name.split(' '), ...Array(40).fill('x')]);
+      expect(err).toContain('akashi start');
+    }
+    expect(names).toContain('keys certify');
+  });
+});
+
+describe('configuration', () => {
+  test('start names what is missing or wrong', async () => {
+    const keys = path('keys.json');
+    const start = async (set: Record<string, string>) => {
+      env = { AKASHI_DATABASE: path('akashi.db'), ...set };
+      return run(['start']);
+    };
+    const origin = { AKASHI_ORIGIN: 'https://verifier.example' };
+    const wrong: readonly (readonly [Record<string, string>, string])[] = [
+      [{}, 'AKASHI_ORIGIN'],
+      [{ AKASHI_ORIGIN: 'http://verifier.example' }, 'AKASHI_ORIGIN'],
+      [{ AKASHI_ORIGIN: 'https://verifier.example/' }, 'AKASHI_ORIGIN'],
+      [{ AKASHI_ORIGIN: 'verifier.example' }, 'AKASHI_ORIGIN'],
+      [{ ...origin, AKASHI_PORT: '70000' }, 'AKASHI_PORT'],
+      [{ ...origin, AKASHI_DATABASE: '' }, 'AKASHI_DATABASE'],
+      [origin, 'AKASHI_KEYS_FILE'],
+      [{ ...origin, AKASHI_KEYS_FILE: keys }, keys],
+      [{ ...origin, AKASHI_KEYS: '{"secret":"planted"}' }, 'AKASHI_KEYS'],
+    ];
+    for (const [set, named] of wrong) {
+      const { code, err } = await start(set);
+      expect([code, err.includes(named)]).toEqual([2, true]);
+      expect(err).not.toContain('planted');
+    }
+  });
+
+  test('keys that others may read are refused', async () => {
+    await run(['keys', 'create', '--keys', path('keys.json'), '--public', path('public.json')]);
+    expect((await stat(path('keys.json'))).mode & 0o777).toBe(0o600);
+    await chmod(path('keys.json'), 0o640);
+    env = { ...env, AKASHI_ORIGIN: 'https://verifier.example', AKASHI_KEYS_FILE: path('keys.json') };
+    const { code, err } = await run(['start']);
+    expect([code, err.includes('chmod 600')]).toEqual([2, true]);
+  });
+
+  test('existing keys are never written over', async () => {
+    for (const code of [0, 2]) {
+      expect((await run(['keys', 'root', '--root', path('root.json')])).code).toBe(code);
+      expect(
+        (await run(['keys', 'create', '--keys', path('keys.json'), '--public', path('p.json')])).code,
+      ).toBe(code);
+    }
+  });
+});
+
+test('keys made, certified offline, installed and rotated start a verifier; uncertified ones do not', async () => {
+  const port = await freePort();
+  const origin = `http://localhost:${port}`;
+  const files = ['--keys', path('keys.json'), '--public', path('public.json')];
+  const [thumbprint = ''] = (await run(['keys', 'root', '--root', path('root.json')])).out;
+  await run(['keys', 'create', ...files]);
+  env = { ...env, AKASHI_ORIGIN: origin, AKASHI_PORT: port, AKASHI_KEYS_FILE: path('keys.json') };
+  expect((await run(['start'])).err).toContain('not certified');
+  const certify = ['keys', 'certify', '--root', path('root.json'), '--public', path('public.json')];
+  const install = ['keys', 'install', '--keys', path('keys.json'), '--statement', path('statement')];
+  expect((await run([...certify, '--origin', origin, '--statement', path('statement')])).code).toBe(0);
+  expect((await run([...install, '--thumbprint', 'A'.repeat(43)])).code).toBe(2);
+  expect((await run([...install, '--thumbprint', thumbprint])).code).toBe(0);
+  const jwks = async () => {
+    let keys: unknown[] = [];
+    const ended = await run(['start'], async () => {
+      keys = (await (await fetch(`${origin}/v1/jwks`)).json()).keys;
+    });
+    expect([ended.code, ended.err]).toEqual([0, '']);
+    return keys.length;
+  };
+  expect(await jwks()).toBe(1);
+  await run(['keys', 'rotate', ...files]);
+  expect(await jwks()).toBe(1);
+  await run([...certify, '--origin', origin, '--statement', path('statement')]);
+  await run([...install, '--thumbprint', thumbprint]);
+  expect(await jwks()).toBe(2);
+  env.AKASHI_KEYS = await readFile(path('keys.json'), 'utf8');
+  delete env.AKASHI_KEYS_FILE;
+  expect(await jwks()).toBe(2);
+  env.AKASHI_ORIGIN = 'https://other.example';
+  expect((await run(['start'])).err).toContain('is for http://localhost');
+});
+
+test('development mode makes its own keys, says so loudly, and finds them again', async () => {
+  const port = await freePort();
+  const home = process.cwd();
+  process.chdir(folder);
+  try {
+    env = {};
+    const statements: string[] = [];
+    for (let i = 0; i < 2; i++) {
+      const { code, out, err } = await run(['start', '--development', '--port', port], async () => {
+        const health = await fetch(`http://localhost:${port}/v1/health`);
+        expect(health.status).toBe(200);
+        statements.push(JSON.parse(await readFile('.akashi/keys.json', 'utf8')).signing[0].jwk.x);
+      });
+      expect(code).toBe(0);
+      expect(err).toContain('DEVELOPMENT MODE');
+      const entries = out.map((line) => JSON.parse(line));
+      expect(entries.map((entry) => entry.event)).toEqual(['started', 'call']);
+      expect(Object.keys(entries[1]).sort()).toEqual([
+        'event',
+        'level',
+        'method',
+        'ms',
+        'route',
+        'status',
+        'time',
+      ]);
+    }
+    expect(statements[1]).toBe(statements[0]);
+    expect((await stat('.akashi')).mode & 0o777).toBe(0o700);
+    for (const file of ['keys.json', 'root.json', 'akashi.db']) {
+      expect((await stat(join('.akashi', file))).mode & 0o777).toBe(0o600);
+    }
+  } finally {
+    process.chdir(home);
+  }
+});
+
+test('tenants, operators and keys are added, and what cannot be is said', async () => {
+  expect((await run(['migrate'])).code).toBe(0);
+  const add = ['tenant', 'add', 'bank', '--name', 'The bank', 'https://desk.bank.example'];
+  expect((await run(add)).out[0]).toMatch(/^ak_[A-Za-z0-9_-]{22}$/);
+  expect(await run(add)).toMatchObject({ code: 1, err: 'there is such a tenant already' });
+  expect((await run(['tenant', 'origins', 'bank', 'https://a.example', 'https://b.example'])).code).toBe(0);
+  for (const origin of ['https://a.example/', 'a.example', '*', 'null', 'ftp://a.example']) {
+    expect((await run(['tenant', 'origins', 'bank', origin])).code).toBe(1);
+  }
+  expect((await run(['tenant', 'origins', 'nobody', 'https://a.example'])).code).toBe(1);
+  expect((await run(['key', 'add', 'bank'])).out[0]).toMatch(/^ak_/);
+  expect((await run(['key', 'add', 'nobody'])).code).toBe(1);
+  expect((await run(['operator', 'add', 'bank'])).code).toBe(2);
+  expect((await run(['operator', 'add', 'bank', '--name', 'Sato', '--role', 'king'])).code).toBe(2);
+  expect((await run(['operator', 'add', 'nobody', '--name', 'Sato'])).code).toBe(1);
+  const [operator = ''] = (await run(['operator', 'add', 'bank', '--name', 'Sato'])).out;
+  const desk = 'https://desk.bank.example/';
+  const link = await run(['operator', 'link', 'bank', operator, '--desk', desk]);
+  expect(link.out[0]).toMatch(/^https:\/\/desk\.bank\.example\/#signin=[A-Za-z0-9_-]{22}$/);
+  expect((await run(['operator', 'link', 'bank', 'nobody'])).code).toBe(1);
+});
+
+test('the audit is verified in the database and from an export; what was cut off shows against a known head', async () => {
+  await run(['tenant', 'add', 'bank', '--name', 'The bank']);
+  await run(['key', 'add', 'bank']);
+  const head = (await run(['audit', 'verify', 'bank'])).out[0] ?? '';
+  expect(head).toMatch(/^[1-9][0-9]*:[A-Za-z0-9_-]{43}$/);
+  const { out } = await run(['audit', 'export', 'bank']);
+  expect(out.length).toBe(Number(head.split(':')[0]));
+  const verifyFile = async (lines: readonly string[], ...args: string[]) => {
+    await writeFile(path('export'), lines.join('\n'));
+    return (await run(['audit', 'verify', 'bank', '--file', path('export'), ...args])).code;
+  };
+  expect(await verifyFile(out, '--head', head)).toBe(0);
+  expect(await verifyFile(out.slice(0, -1))).toBe(0);
+  expect(await verifyFile(out.slice(0, -1), '--head', head)).toBe(3);
+  expect(await verifyFile(out.slice(1))).toBe(3);
+  expect(await verifyFile([...out].reverse())).toBe(3);
+  expect(await verifyFile(out.map((line) => line.replace('tenant.', 'tenant_')))).toBe(3);
+  expect((await run(['audit', 'verify', 'bank', '--head', head])).code).toBe(0);
+  expect((await run(['audit', 'verify', 'bank', '--head', 'x'])).code).toBe(1);
+});

@@ -1,0 +1,147 @@
+import { parseArgs } from 'node:util';
+import { AkashiError } from '@akashi/circuits';
+import {
+  addKeyCommand,
+  addOperatorCommand,
+  addTenantCommand,
+  exportAuditCommand,
+  migrateCommand,
+  operatorLinkCommand,
+  tenantOriginsCommand,
+  verifyAuditCommand,
+} from './admin-commands.ts';
+import { AuditBroken } from './audit.ts';
+import { ConfigurationError, type Flags } from './configuration.ts';
+import { certifyCommand, createCommand, installCommand, rootCommand, rotateCommand } from './key-commands.ts';
+import { KeyFileError } from './key-file.ts';
+import { type CommandContext, startCommand } from './start-command.ts';
+
+// The commands of `akashi`: which there are, what may follow them, how they end.
+
+const HELP = `akashi: verify callers without seeing what is verified
+
+  akashi start [--development] [--origin URL] [--port N] [--hostname H] [--keys FILE]
+  akashi migrate
+  akashi tenant add ID --name NAME [ORIGIN...]       prints the tenant's API key
+  akashi tenant origins ID [ORIGIN...]               pages that may call from a browser
+  akashi key add TENANT                              prints a further API key
+  akashi operator add TENANT --name NAME [--role operator|admin]
+                                                     prints the operator's id
+  akashi operator link TENANT OPERATOR [--desk URL]  prints a one-use sign-in link
+  akashi keys root --root FILE                       offline: prints the thumbprint
+  akashi keys create --keys FILE --public FILE
+  akashi keys rotate --keys FILE --public FILE
+  akashi keys certify --root FILE --public FILE --origin URL --statement FILE
+                                                     offline
+  akashi keys install --keys FILE --statement FILE --thumbprint T
+  akashi audit verify TENANT [--file EXPORT] [--head SEQ:LINK]
+                                                     prints the head; exit code 3 if broken
+  akashi audit export TENANT                         one JSON line for each entry
+
+Commands on the database take --database FILE, or --development for the one in ./.akashi.
+Environment: AKASHI_ORIGIN, AKASHI_PORT, AKASHI_HOSTNAME, AKASHI_DATABASE, AKASHI_KEYS_FILE or AKASHI_KEYS (the
+document itself).
+Exit codes: 0 done, 1 failed, 2 wrong use or configuration, 3 audit chain broken.
+`;
+
+const OPTIONS = {
+  help: { type: 'boolean', short: 'h' },
+  development: { type: 'boolean' },
+  origin: { type: 'string' },
+  port: { type: 'string' },
+  hostname: { type: 'string' },
+  database: { type: 'string' },
+  keys: { type: 'string' },
+  root: { type: 'string' },
+  public: { type: 'string' },
+  statement: { type: 'string' },
+  thumbprint: { type: 'string' },
+  name: { type: 'string' },
+  role: { type: 'string' },
+  desk: { type: 'string' },
+  file: { type: 'string' },
+  head: { type: 'string' },
+} as const;
+
+interface Command {
+  readonly run: (flags: Flags, context: CommandContext, words: readonly string[]) => Promise<unknown>;
+  /** How many words may follow the command. */
+  readonly words: readonly [least: number, most: number];
+}
+
+const MAX_ORIGINS = 32;
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  start: { run: runUntilStopped, words: [0, 0] },
+  migrate: { run: migrateCommand, words: [0, 0] },
+  'tenant add': { run: addTenantCommand, words: [1, 1 + MAX_ORIGINS] },
+  'tenant origins': { run: tenantOriginsCommand, words: [1, 1 + MAX_ORIGINS] },
+  'key add': { run: addKeyCommand, words: [1, 1] },
+  'operator add': { run: addOperatorCommand, words: [1, 1] },
+  'operator link': { run: operatorLinkCommand, words: [2, 2] },
+  'keys root': { run: rootCommand, words: [0, 0] },
+  'keys create': { run: createCommand, words: [0, 0] },
+  'keys rotate': { run: rotateCommand, words: [0, 0] },
+  'keys certify': { run: certifyCommand, words: [0, 0] },
+  'keys install': { run: installCommand, words: [0, 0] },
+  'audit verify': { run: verifyAuditCommand, words: [1, 1] },
+  'audit export': { run: exportAuditCommand, words: [1, 1] },
+};
+
+/**
+ * Runs one command.
+ * @returns the exit code
+ */
+export async function runCommand(args: readonly string[], context: CommandContext): Promise<number> {
+  try {
+    const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+    if (values.help === true) {
+      context.out(HELP);
+      return 0;
+    }
+    const name = [positionals.slice(0, 2).join(' '), positionals[0] ?? ''].find((key) =>
+      Object.hasOwn(COMMANDS, key),
+    );
+    const command = name === undefined ? undefined : COMMANDS[name];
+    const words = positionals.slice(name?.split(' ').length);
+    if (command === undefined || words.length < command.words[0] || words.length > command.words[1]) {
+      context.err(HELP);
+      return 2;
+    }
+    await command.run(values, context, words);
+    return 0;
+  } catch (error) {
+    return explain(error, context);
+  }
+}
+
+/** `akashi start`, until the context says that it is to stop. */
+async function runUntilStopped(flags: Flags, context: CommandContext): Promise<void> {
+  const service = await startCommand(flags, context);
+  await context.untilStopped();
+  await service.close();
+}
+
+function explain(error: unknown, { err }: CommandContext): number {
+  if (error instanceof AuditBroken) {
+    err(`${error.message}, at entry ${error.at}`);
+    return 3;
+  }
+  if (error instanceof ConfigurationError || error instanceof KeyFileError || isUsageError(error)) {
+    err(error.message);
+    return 2;
+  }
+  if (error instanceof AkashiError) {
+    err(
+      error.code === 'malformed' ? 'a value is not in its form (docs/protocol.md, section 2)' : error.message,
+    );
+    return 1;
+  }
+  err(error instanceof Error ? error.message : String(error));
+  return 1;
+}
+
+/** What node:util throws for flags that it does not know. */
+function isUsageError(error: unknown): error is TypeError {
+  return error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS');
+}

@@ -1,0 +1,43 @@
+export {
+  createApiKey,
+  createOperator,
+  createSignInLink,
+  createTenant,
+  type NewTenant,
+  setOrigins,
+} from './admin.ts';
+export { createApp } from './app.ts';
+export { AuditBroken, type AuditFault, type AuditHead, auditOrigin, verifyAudit } from './audit.ts';
+export { createSecretFile, KeyFileError, readSecretFile, replaceSecretFile } from './key-file.ts';
+export {
+  type Certification,
+  certificationOf,
+  certifyKeys,
+  createDevelopmentKeys,
+  createKeysDocument,
+  createRootDocument,
+  installStatement,
+  type Keys,
+  type KeysDocument,
+  openKeys,
+  parseCertification,
+  parseKeysDocument,
+  parseRootDocument,
+  type RootDocument,
+  rootThumbprint,
+  rotateSigningKey,
+} from './keys.ts';
+export {
+  loadKey,
+  type ProofPoints,
+  parsePoints,
+  type VerificationKey,
+  verifyPoints,
+  verifyProof,
+} from './proof.ts';
+export { type Service, type ServiceOptions, startVerifier } from './service.ts';
+export { openSqliteStore } from './sqlite-store.ts';
+export type { AuditEntry, Operator, Store, Tenant } from './store.ts';
+export type { Random } from './token.ts';
+export { loadVerificationKeys, type VerificationKeys } from './verification-keys.ts';
+export type { Alert, LogEntry, Notice, VerifierOptions } from './verifier.ts';

@@ -1,0 +1,228 @@
+import {
+  AkashiError,
+  base64url32,
+  compactJws,
+  type KeyStatement,
+  keyStatementShape,
+  type PublicJwk,
+  parse,
+  parseKeyStatement,
+  publicJwkShape,
+  type SigningKey,
+  signKeyStatement,
+  thumbprint,
+  time,
+  verifyKeyStatement,
+} from '@akashi/circuits';
+import { base64url, exportJWK, generateKeyPair, importJWK } from 'jose';
+import * as v from 'valibot';
+import type { KeyEncryption } from './sealed.ts';
+import { newToken, type Random } from './token.ts';
+
+// Every secret that lives outside the database, in one JSON document: signing keys with the root key's statement
+// about them, key-encryption keys, the code key, the nonce key. The root key itself is another document, kept offline
+// (docs/protocol.md, section 4).
+
+const privateJwkShape = v.strictObject({ ...publicJwkShape.entries, d: base64url32 });
+
+/** The document of the root key. */
+const rootDocumentShape = v.strictObject({ format: v.literal('akashi-root/1'), jwk: privateJwkShape });
+export type RootDocument = v.InferOutput<typeof rootDocumentShape>;
+
+/** The document of the verifier's keys. */
+const keysDocumentShape = v.strictObject({
+  format: v.literal('akashi-keys/1'),
+  /** Thumbprint of the root key, and what it says; both only after `akashi keys certify` and `install`. */
+  root: v.optional(base64url32),
+  statement: v.optional(compactJws),
+  signing: v.pipe(
+    v.array(v.strictObject({ jwk: privateJwkShape, nbf: time, exp: time })),
+    v.minLength(1),
+    v.maxLength(4),
+  ),
+  keyEncryption: v.pipe(
+    v.strictObject({ current: v.string(), keys: v.record(v.string(), base64url32) }),
+    v.check(({ current, keys }) => Object.hasOwn(keys, current)),
+  ),
+  codeKey: base64url32,
+  nonceKey: base64url32,
+});
+export type KeysDocument = v.InferOutput<typeof keysDocumentShape>;
+
+/** What travels to the offline machine: the public halves and their times. */
+const certificationShape = v.strictObject({
+  format: v.literal('akashi-certification/1'),
+  keys: keyStatementShape.entries.keys,
+});
+export type Certification = v.InferOutput<typeof certificationShape>;
+
+export interface CertifiedKey extends SigningKey {
+  readonly jwk: PublicJwk;
+  readonly nbf: number;
+  readonly exp: number;
+}
+
+/** The verifier's keys, ready for use. */
+export interface Keys {
+  /** The origin that the statement was made for. */
+  readonly issuer: string;
+  /** Thumbprint of the root key. */
+  readonly root: string;
+  /** The key statement, as it travels. */
+  readonly statement: string;
+  /** The signing keys that the statement certifies. */
+  readonly signing: readonly CertifiedKey[];
+  readonly keyEncryption: KeyEncryption;
+  readonly codeKey: Uint8Array;
+  readonly nonceKey: Uint8Array;
+}
+
+/** Seconds for which a new signing key is made: a year. */
+export const SIGNING_KEY_SECONDS = 365 * 86_400;
+
+/** A new root key. */
+export async function createRootDocument(): Promise<RootDocument> {
+  return { format: 'akashi-root/1', jwk: await newPrivateJwk() };
+}
+
+/** New keys, not certified yet. */
+export async function createKeysDocument(now: number, random: Random): Promise<KeysDocument> {
+  const id = newToken(random);
+  return {
+    format: 'akashi-keys/1',
+    signing: [{ jwk: await newPrivateJwk(), nbf: now, exp: now + SIGNING_KEY_SECONDS }],
+    keyEncryption: { current: id, keys: { [id]: base64url.encode(random(32)) } },
+    codeKey: base64url.encode(random(32)),
+    nonceKey: base64url.encode(random(32)),
+  };
+}
+
+/**
+ * The same keys with one more signing key, valid from `now`, and without those that have ended. Nothing signs with
+ * it before a statement that names it is installed.
+ */
+export async function rotateSigningKey(document: KeysDocument, now: number): Promise<KeysDocument> {
+  const kept = document.signing.filter((key) => key.exp > now);
+  return {
+    ...document,
+    signing: [...kept, { jwk: await newPrivateJwk(), nbf: now, exp: now + SIGNING_KEY_SECONDS }],
+  };
+}
+
+/** What the root key is to certify. */
+export async function certificationOf(document: KeysDocument): Promise<Certification> {
+  const keys = await Promise.all(
+    document.signing.map(async ({ jwk, nbf, exp }) => {
+      const half = publicHalf(jwk);
+      return { jwk: half, kid: await thumbprint(half), nbf, exp };
+    }),
+  );
+  return { format: 'akashi-certification/1', keys };
+}
+
+/** The key statement for the verifier at `origin`, signed by the root key. */
+export async function certifyKeys(
+  root: RootDocument,
+  certification: Certification,
+  origin: string,
+  now: number,
+): Promise<string> {
+  for (const { jwk, kid } of certification.keys) {
+    if ((await thumbprint(jwk)) !== kid) throw new AkashiError('malformed');
+  }
+  const statement: KeyStatement = { iss: origin, keys: certification.keys, iat: now };
+  return signKeyStatement(statement, { jwk: publicHalf(root.jwk), privateKey: await privateKeyOf(root.jwk) });
+}
+
+/** The keys with a statement. @throws AkashiError `key_statement_invalid` when it is not one of this root key */
+export async function installStatement(
+  document: KeysDocument,
+  root: string,
+  statement: string,
+): Promise<KeysDocument> {
+  await verifyKeyStatement(statement, root);
+  return { ...document, root, statement };
+}
+
+/** Keys and a root key in one go, for development: the root key is not offline. */
+export async function createDevelopmentKeys(
+  origin: string,
+  now: number,
+  random: Random,
+): Promise<{ readonly keys: KeysDocument; readonly root: RootDocument }> {
+  const root = await createRootDocument();
+  const keys = await createKeysDocument(now, random);
+  const statement = await certifyKeys(root, await certificationOf(keys), origin, now);
+  return { keys: await installStatement(keys, await rootThumbprint(root), statement), root };
+}
+
+/**
+ * The keys of a document, ready for use.
+ * @throws AkashiError `key_statement_invalid` when there is no good statement, or it certifies none of the keys
+ */
+export async function openKeys(document: KeysDocument): Promise<Keys> {
+  const { root, statement } = document;
+  if (root === undefined || statement === undefined) throw new AkashiError('key_statement_invalid');
+  const said = parseKeyStatement(await verifyKeyStatement(statement, root));
+  const signing: CertifiedKey[] = [];
+  for (const { jwk, nbf, exp } of document.signing) {
+    const half = publicHalf(jwk);
+    const kid = await thumbprint(half);
+    // A key that the statement does not name, or names with other times, is not used: no device would trust it.
+    if (!said.keys.some((key) => key.kid === kid && key.nbf === nbf && key.exp === exp)) continue;
+    signing.push({ kid, jwk: half, nbf, exp, privateKey: await privateKeyOf(jwk) });
+  }
+  if (signing.length === 0) throw new AkashiError('key_statement_invalid');
+  const encryption = Object.entries(document.keyEncryption.keys);
+  return {
+    issuer: said.iss,
+    root,
+    statement,
+    signing,
+    keyEncryption: {
+      current: document.keyEncryption.current,
+      keys: new Map(encryption.map(([id, key]) => [id, base64url.decode(key)])),
+    },
+    codeKey: base64url.decode(document.codeKey),
+    nonceKey: base64url.decode(document.nonceKey),
+  };
+}
+
+/** The key to sign with now: the newest of those that are valid. @throws Error when none is: a fault */
+export function signingKey(keys: Keys, now: number): CertifiedKey {
+  const valid = keys.signing.filter(({ nbf, exp }) => nbf <= now && now < exp);
+  const newest = valid.sort((a, b) => b.nbf - a.nbf)[0];
+  if (newest === undefined) throw new TypeError('no certified signing key is valid now');
+  return newest;
+}
+
+export async function rootThumbprint(root: RootDocument): Promise<string> {
+  return thumbprint(publicHalf(root.jwk));
+}
+
+export const parseKeysDocument = (json: string): KeysDocument => parseDocument(keysDocumentShape, json);
+export const parseRootDocument = (json: string): RootDocument => parseDocument(rootDocumentShape, json);
+export const parseCertification = (json: string): Certification => parseDocument(certificationShape, json);
+
+function parseDocument<S extends v.GenericSchema>(shape: S, json: string): v.InferOutput<S> {
+  try {
+    return parse(shape, JSON.parse(json));
+  } catch (cause) {
+    throw new AkashiError('malformed', { cause });
+  }
+}
+
+async function newPrivateJwk(): Promise<RootDocument['jwk']> {
+  const { privateKey } = await generateKeyPair('ES256', { extractable: true });
+  return parse(privateJwkShape, await exportJWK(privateKey));
+}
+
+function publicHalf({ kty, crv, x, y }: PublicJwk): PublicJwk {
+  return { kty, crv, x, y };
+}
+
+async function privateKeyOf(jwk: RootDocument['jwk']): Promise<CryptoKey> {
+  const key = await importJWK(jwk, 'ES256');
+  if (key instanceof Uint8Array) throw new TypeError('a private JWK is not a symmetric key');
+  return key;
+}

@@ -1,0 +1,215 @@
+import {
+  AkashiError,
+  type Credential,
+  challenge,
+  FACTS,
+  type Factor,
+  needsCredential,
+  type Presentation,
+  type RequestedFact,
+  signalsToArray,
+} from '@akashi/circuits';
+import { isCode } from './codes.ts';
+import { checkCredential } from './credential.ts';
+import type { DeviceCall } from './device-auth.ts';
+import { type ProofPoints, parsePoints, verifyPoints } from './proof.ts';
+import { readRequest } from './requests.ts';
+import type { AttemptResult, VerificationRow } from './store.ts';
+import { newToken } from './token.ts';
+import { faultOf, type Verifier } from './verifier.ts';
+
+// A presentation, in the order of docs/protocol.md, section 6. Size, signature and shape were checked before; the
+// `jti` is consumed here, together with the attempt.
+
+/** One fact of a presentation beside what the request asked for it. */
+interface Claimed {
+  readonly entry: RequestedFact;
+  readonly points: ProofPoints;
+  readonly credential: string | null;
+}
+
+/** An attempt that was opened for this device, and what was presented for it. */
+interface OpenAttempt {
+  readonly attempt: string;
+  readonly nonce: Uint8Array;
+  /** The request JWS as it was signed. */
+  readonly request: string;
+  readonly code: string | null;
+  readonly facts: readonly Claimed[];
+}
+
+/**
+ * Checks a presentation for a verification that this device is in the audience of, and records what came of it.
+ * @returns the verification afterwards; when something else decided it in the meantime, that
+ * @throws AkashiError `malformed` when it does not fit the request, `accepted_elsewhere`, `verification_over`,
+ * `attempt_used`, `unauthorized` for a used `jti`, `busy`: none of these uses the attempt up
+ */
+export async function present(
+  verifier: Verifier,
+  call: DeviceCall,
+  row: VerificationRow,
+  presentation: Presentation,
+): Promise<VerificationRow> {
+  const open = openAttempt(verifier, call, row, presentation);
+  return verifier.queue.run(async () => {
+    const { tenant, device } = call.device;
+    const consumed = await verifier.store.consumeAttempt(
+      {
+        tenant,
+        verification: row.verification,
+        device,
+        attempt: open.attempt,
+        jti: call.jti,
+        jtiExpiresAt: call.jtiExpiresAt,
+      },
+      verifier.now(),
+    );
+    if (typeof consumed === 'string') throw new AkashiError(consumed);
+    const outcome = await checkAttempt(verifier, call, row, open).catch((error: unknown) => {
+      // The attempt is used up; without a result none would open again before the verification ends.
+      verifier.log({ level: 'error', event: 'presentation.fault', fault: faultOf(error) });
+      return { reason: 'internal', provenCommitment: null } satisfies Outcome;
+    });
+    const result: AttemptResult = {
+      tenant,
+      verification: row.verification,
+      device,
+      attempt: open.attempt,
+      passed: outcome.reason === null,
+      reason: outcome.reason,
+      provenCommitment: outcome.provenCommitment,
+      factors: factorsOf(open.facts),
+      next: { attempt: newToken(verifier.random), nonce: verifier.random(32) },
+    };
+    return verifier.store.recordResult(result, verifier.now());
+  });
+}
+
+/** Holds a presentation against the verification's own record, before anything is used up. */
+function openAttempt(
+  verifier: Verifier,
+  call: DeviceCall,
+  row: VerificationRow,
+  presentation: Presentation,
+): OpenAttempt {
+  if (row.state === 'done') throw new AkashiError('verification_over');
+  if (row.device !== null && row.device !== call.device.device) throw new AkashiError('accepted_elsewhere');
+  const fits =
+    row.facts.length === presentation.facts.length &&
+    (row.mode === 'call') === (presentation.code !== undefined);
+  if (!fits) throw new AkashiError('malformed');
+  const facts = row.facts.map((entry, i) => claimedFact(entry, presentation.facts[i]));
+  const { attempt } = row;
+  if (attempt === null || attempt.attempt !== presentation.attempt) throw new AkashiError('attempt_used');
+  return {
+    ...attempt,
+    request: readRequest(verifier, row),
+    code: presentation.code ?? null,
+    facts,
+  };
+}
+
+function claimedFact(entry: RequestedFact, given: Presentation['facts'][number] | undefined): Claimed {
+  const fits =
+    given?.fact === entry.fact &&
+    given.version === entry.version &&
+    (given.credential !== undefined) === needsCredential(entry.fact);
+  if (!fits) throw new AkashiError('malformed');
+  return { entry, points: parsePoints(given.proof), credential: given.credential ?? null };
+}
+
+interface Outcome {
+  /** Why it failed, for the audit; `null`: it holds. */
+  readonly reason: string | null;
+  /** The commitment for which a `pin` proof held. */
+  readonly provenCommitment: string | null;
+}
+
+/**
+ * Credentials, then proofs, then the code. Every proof that can be checked is, whatever failed before it: a valid
+ * `pin` proof gives the tries back even beside a wrong code, and the time tells less.
+ */
+async function checkAttempt(
+  verifier: Verifier,
+  call: DeviceCall,
+  row: VerificationRow,
+  open: OpenAttempt,
+): Promise<Outcome> {
+  const reasons: string[] = [];
+  const credentials: (Credential | null)[] = [];
+  for (const { entry, credential } of open.facts) {
+    const checked = credential === null ? null : await checkOne(verifier, call, row, credential);
+    if (typeof checked === 'string') reasons.push(`credential:${entry.fact}:${checked}`);
+    credentials.push(typeof checked === 'string' ? null : checked);
+  }
+  let provenCommitment: string | null = null;
+  for (const [index, { entry, points }] of open.facts.entries()) {
+    const { request, nonce, code } = open;
+    const signals = expectedSignals(entry, {
+      commitment: call.device.commitment,
+      accountsRoot: credentials[index]?.accountsRoot ?? null,
+      challenge: challenge({ request, index, nonce, code }),
+    });
+    if (signals === null) continue;
+    const holds = verifyPoints(verifier.verificationKeys[entry.fact], signals, points);
+    if (!holds) reasons.push(`proof:${entry.fact}`);
+    if (holds && entry.fact === 'pin') provenCommitment = call.device.commitment;
+  }
+  const { codeKey } = verifier.keys;
+  const codeHolds = open.code === null || isCode('transfer', codeKey, row.verification, open.code);
+  if (!codeHolds) reasons.push('code');
+  return { reason: reasons[0] ?? null, provenCommitment };
+}
+
+function checkOne(verifier: Verifier, call: DeviceCall, row: VerificationRow, credential: string) {
+  const { store, origin } = verifier;
+  const expected = {
+    audience: origin,
+    tenant: row.tenant,
+    subject: row.subject,
+    thumbprint: call.thumbprint,
+    now: verifier.now(),
+  };
+  return checkCredential(credential, expected, store.issuerKey.bind(store));
+}
+
+/**
+ * Every public signal of a fact, from the verifier's own records and the checked credential: none travels.
+ * `null` when a part is not there, and then there is a reason already.
+ */
+function expectedSignals(
+  entry: RequestedFact,
+  known: {
+    readonly commitment: string | null;
+    readonly accountsRoot: string | null;
+    readonly challenge: bigint;
+  },
+): readonly bigint[] | null {
+  const { challenge: bound } = known;
+  switch (entry.fact) {
+    case 'pin':
+      if (known.commitment === null) throw new TypeError('an active device has a commitment');
+      return signalsToArray('pin', { commitment: BigInt(known.commitment), challenge: bound });
+    case 'account': {
+      if (known.accountsRoot === null) return null;
+      const accountRef = BigInt(entry.accountRef);
+      return signalsToArray('account', {
+        accountsRoot: BigInt(known.accountsRoot),
+        accountRef,
+        challenge: bound,
+        scope: BigInt(entry.scope),
+        reveal: accountRef === 0n ? 0n : 1n,
+      });
+    }
+  }
+}
+
+/** Possession always: the device signed. The rest as the registry says. */
+function factorsOf(facts: readonly Claimed[]): readonly Factor[] {
+  const factors = new Set<Factor>(['possession']);
+  for (const { entry } of facts) {
+    const { factor } = FACTS[entry.fact];
+    if (factor !== null) factors.add(factor);
+  }
+  return [...factors].sort();
+}

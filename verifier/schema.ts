@@ -1,0 +1,229 @@
+import { factId, type Policy, publicJwkShape, requestedFact } from '@akashi/circuits';
+import { customType, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import * as v from 'valibot';
+import type { Sealed } from './store.ts';
+
+// The tables as drizzle sees them. What makes them is migrations/sqlite; a test compares the two.
+// JSON columns are parsed when a row is read: a row that does not fit its shape is a fault, not an answer.
+
+const bytes = customType<{ data: Uint8Array; driverData: Buffer }>({
+  dataType: () => 'blob',
+  fromDriver: (value) => new Uint8Array(value),
+  toDriver: (value) => Buffer.from(value),
+});
+
+function json<T>(name: string, shape: v.GenericSchema<T>) {
+  return customType<{ data: T; driverData: string }>({
+    dataType: () => 'text',
+    fromDriver: (value) => v.parse(shape, JSON.parse(value)),
+    toDriver: (value) => JSON.stringify(value),
+  })(name);
+}
+
+const base64url = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]+$/));
+const sealedShape = v.strictObject({ kek: v.string(), iv: base64url, ciphertext: base64url });
+
+const sealed = customType<{ data: Sealed; driverData: string }>({
+  dataType: () => 'text',
+  fromDriver: (value) => {
+    const { kek, iv, ciphertext } = v.parse(sealedShape, JSON.parse(value));
+    const decode = (field: string) => new Uint8Array(Buffer.from(field, 'base64url'));
+    return { kek, iv: decode(iv), ciphertext: decode(ciphertext) };
+  },
+  toDriver: ({ kek, iv, ciphertext }) => {
+    const encode = (field: Uint8Array) => Buffer.from(field).toString('base64url');
+    return JSON.stringify({ kek, iv: encode(iv), ciphertext: encode(ciphertext) });
+  },
+});
+
+const factorShape = v.picklist(['knowledge', 'possession', 'inherence']);
+const purposeShape = v.object({ id: v.string(), text: v.record(v.string(), v.string()) });
+
+export const tenants = sqliteTable('tenants', {
+  tenant: text('tenant').primaryKey(),
+  name: text('name').notNull(),
+  createdAt: integer('created_at').notNull(),
+});
+
+export const origins = sqliteTable(
+  'origins',
+  { tenant: text('tenant').notNull(), origin: text('origin').notNull() },
+  (table) => [primaryKey({ columns: [table.tenant, table.origin] })],
+);
+
+export const apiKeys = sqliteTable('api_keys', {
+  keyHash: bytes('key_hash').primaryKey(),
+  tenant: text('tenant').notNull(),
+  createdAt: integer('created_at').notNull(),
+});
+
+export const issuers = sqliteTable(
+  'issuers',
+  {
+    tenant: text('tenant').notNull(),
+    issuer: text('issuer').notNull(),
+    jwk: json('jwk', publicJwkShape).notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.issuer] })],
+);
+
+export const policies = sqliteTable(
+  'policies',
+  {
+    tenant: text('tenant').notNull(),
+    policy: text('policy').notNull(),
+    version: integer('version').notNull(),
+    facts: json<Policy['facts']>('facts', v.array(factId)).notNull(),
+    purposes: json<Policy['purposes']>('purposes', v.array(purposeShape)).notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.policy, table.version] })],
+);
+
+export const operators = sqliteTable('operators', {
+  operator: text('operator').primaryKey(),
+  tenant: text('tenant').notNull(),
+  name: text('name').notNull(),
+  role: text('role', { enum: ['operator', 'admin'] }).notNull(),
+  createdAt: integer('created_at').notNull(),
+});
+
+export const signInLinks = sqliteTable('sign_in_links', {
+  tokenHash: bytes('token_hash').primaryKey(),
+  tenant: text('tenant').notNull(),
+  operator: text('operator').notNull(),
+  expiresAt: integer('expires_at').notNull(),
+});
+
+export const sessions = sqliteTable('sessions', {
+  sessionHash: bytes('session_hash').primaryKey(),
+  tenant: text('tenant').notNull(),
+  operator: text('operator').notNull(),
+  idleSeconds: integer('idle_seconds').notNull(),
+  /** When it ends unless it is touched. */
+  idleAt: integer('idle_at').notNull(),
+  /** When it ends whatever happens. */
+  endsAt: integer('ends_at').notNull(),
+});
+
+export const limits = sqliteTable(
+  'limits',
+  {
+    tenant: text('tenant').notNull(),
+    key: text('key').notNull(),
+    used: integer('used').notNull(),
+    endsAt: integer('ends_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.key] })],
+);
+
+export const enrolments = sqliteTable('enrolments', {
+  tokenHash: bytes('token_hash').primaryKey(),
+  tenant: text('tenant').notNull(),
+  subject: text('subject').notNull(),
+  expiresAt: integer('expires_at').notNull(),
+});
+
+export const devices = sqliteTable('devices', {
+  device: text('device').primaryKey(),
+  tenant: text('tenant').notNull(),
+  subject: text('subject').notNull(),
+  thumbprint: text('thumbprint').notNull(),
+  state: text('state', { enum: ['enrolling', 'active', 'revoked'] }).notNull(),
+  enrolledAt: integer('enrolled_at').notNull(),
+  pinChangedAt: integer('pin_changed_at'),
+  holder: text('holder'),
+  commitment: text('commitment'),
+  tries: integer('tries').notNull().default(0),
+  enrolEvaluations: integer('enrol_evaluations').notNull().default(0),
+  lastDigest: bytes('last_digest'),
+  evaluationKey: sealed('evaluation_key').notNull(),
+  pendingKey: sealed('pending_key'),
+  pendingNonce: bytes('pending_nonce'),
+});
+
+export const jtis = sqliteTable(
+  'jtis',
+  {
+    device: text('device').notNull(),
+    jti: text('jti').notNull(),
+    tenant: text('tenant').notNull(),
+    expiresAt: integer('expires_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.device, table.jti] })],
+);
+
+export const verifications = sqliteTable('verifications', {
+  verification: text('verification').primaryKey(),
+  tenant: text('tenant').notNull(),
+  subject: text('subject').notNull(),
+  operator: text('operator'),
+  policy: text('policy').notNull(),
+  purpose: text('purpose').notNull(),
+  mode: text('mode', { enum: ['call', 'precall'] }).notNull(),
+  direction: text('direction', { enum: ['inbound', 'outbound'] }).notNull(),
+  facts: json('facts', v.array(requestedFact)).notNull(),
+  audience: json('audience', v.array(v.string())).notNull(),
+  request: sealed('request'),
+  requestHash: bytes('request_hash').notNull(),
+  startedAt: integer('started_at').notNull(),
+  expiresAt: integer('expires_at').notNull(),
+  state: text('state', { enum: ['pending', 'accepted', 'done'] }).notNull(),
+  later: integer('later', { mode: 'boolean' }).notNull(),
+  device: text('device'),
+  attempt: text('attempt'),
+  attemptNonce: bytes('attempt_nonce'),
+  attemptsUsed: integer('attempts_used').notNull(),
+  lastAttempt: text('last_attempt'),
+  verdict: text('verdict', {
+    enum: ['passed', 'failed', 'declined', 'reported', 'expired', 'cancelled'],
+  }),
+  factors: json('factors', v.array(factorShape)).notNull(),
+  decidedAt: integer('decided_at'),
+  claim: text('claim', { enum: ['open', 'claimed', 'void'] }),
+  claimTries: integer('claim_tries').notNull(),
+  claimedBy: text('claimed_by'),
+  revision: integer('revision').notNull(),
+});
+
+export const idempotencyKeys = sqliteTable(
+  'idempotency_keys',
+  {
+    tenant: text('tenant').notNull(),
+    caller: text('caller').notNull(),
+    key: text('key').notNull(),
+    bodyHash: bytes('body_hash').notNull(),
+    verification: text('verification').notNull(),
+    createdAt: integer('created_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.caller, table.key] })],
+);
+
+export const views = sqliteTable(
+  'views',
+  {
+    tenant: text('tenant').notNull(),
+    verification: text('verification').notNull(),
+    operator: text('operator').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.tenant, table.verification, table.operator] })],
+);
+
+export const auditEntries = sqliteTable('audit_entries', {
+  position: integer('position').primaryKey({ autoIncrement: true }),
+  tenant: text('tenant').notNull(),
+  id: text('id').notNull(),
+  at: integer('at').notNull(),
+  content: text('content').notNull(),
+  hash: bytes('hash').notNull(),
+  seq: integer('seq'),
+  link: bytes('link'),
+});
+
+export const auditHeads = sqliteTable('audit_heads', {
+  tenant: text('tenant').primaryKey(),
+  seq: integer('seq').notNull(),
+  link: bytes('link').notNull(),
+  position: integer('position').notNull(),
+});

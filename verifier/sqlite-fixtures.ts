@@ -1,0 +1,39 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openSqliteStore } from './sqlite-store.ts';
+import type { StoreHarness } from './store-fixtures.ts';
+import { race, StorePeer } from './store-peers.ts';
+
+/** A folder of its own for one test, and what removes it. */
+export async function temporaryFolder(): Promise<{ folder: string; remove: () => Promise<void> }> {
+  const folder = await mkdtemp(join(tmpdir(), 'akashi-store-'));
+  return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
+}
+
+/** A new SQLite store, and two other processes with a store on the same file. */
+export async function openSqliteHarness(peers: readonly StorePeer[]): Promise<StoreHarness> {
+  const { folder, remove } = await temporaryFolder();
+  const file = join(folder, 'data', 'akashi.sqlite');
+  const store = openSqliteStore({ file });
+  const open = { task: 'open', engine: 'sqlite', location: file } as const;
+  let opened = false;
+  return {
+    store,
+    race: async (calls) => {
+      if (!opened) await Promise.all(peers.map((peer) => peer.ask(open)));
+      opened = true;
+      return race(peers, calls);
+    },
+    callAndDie: async (call) => {
+      const peer = new StorePeer();
+      await peer.ask(open);
+      await peer.die(call);
+    },
+    dispose: async () => {
+      if (opened) await Promise.all(peers.map((peer) => peer.ask({ task: 'close' })));
+      await store.close();
+      await remove();
+    },
+  };
+}

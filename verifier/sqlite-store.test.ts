@@ -1,0 +1,228 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import Client from 'better-sqlite3';
+import { getTableColumns, getTableName, is, sql } from 'drizzle-orm';
+import { SQLiteTable } from 'drizzle-orm/sqlite-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import * as schema from './schema.ts';
+import { SqliteDatabase } from './sqlite-database.ts';
+import { openSqliteHarness, temporaryFolder } from './sqlite-fixtures.ts';
+import { openSqliteStore } from './sqlite-store.ts';
+import { storeContract } from './store-contract.ts';
+import {
+  addTenants,
+  call,
+  enrolled,
+  enrolling,
+  events,
+  hash,
+  id,
+  LIFE,
+  NOW,
+  newVerification,
+  sealed,
+  started,
+  thumb,
+} from './store-fixtures.ts';
+import { race, StorePeer } from './store-peers.ts';
+
+const peers: StorePeer[] = [];
+beforeAll(() => {
+  peers.push(new StorePeer(), new StorePeer());
+});
+afterAll(() => {
+  for (const peer of peers) peer.stop();
+});
+
+storeContract('sqlite', () => openSqliteHarness(peers));
+
+const INDEXES = [
+  'verifications_by_operator (tenant=? AND operator=? AND started_at>?)',
+  'verifications_by_claimer (tenant=? AND claimed_by=? AND started_at>?)',
+  'verifications_live (tenant=? AND subject=?)',
+  'verifications_by_expiry (expires_at<?)',
+  'verifications_by_claim_expiry (decided_at<?)',
+  'devices_enrolling (enrolled_at<?)',
+  'devices_by_subject (tenant=? AND subject=?)',
+];
+
+describe('a SQLite file', () => {
+  let folder = '';
+  let remove = async () => {};
+  const path = () => join(folder, 'data', 'akashi.sqlite');
+
+  beforeEach(async () => {
+    ({ folder, remove } = await temporaryFolder());
+  });
+  afterEach(async () => {
+    vi.restoreAllMocks();
+    await remove();
+  });
+
+  it('holds WAL with synchronous=FULL whenever it is opened', () => {
+    for (let opening = 1; opening <= 2; opening += 1) {
+      const db = new SqliteDatabase({ file: path(), random: () => new Uint8Array(16) });
+      const setting = (name: string) => db.read((query) => query.get<object>(sql.raw(`PRAGMA ${name}`)));
+      expect(Object.values(setting('synchronous'))).toEqual([2]);
+      expect(Object.values(setting('journal_mode'))).toEqual(['wal']);
+      expect(Object.values(setting('foreign_keys'))).toEqual([1]);
+      expect(Object.values(setting('secure_delete'))).toEqual([1]);
+      db.close();
+    }
+  });
+
+  it.each([
+    ['synchronous', 'synchronous = FULL'],
+    ['foreign_keys', 'foreign_keys = ON'],
+    ['secure_delete', 'secure_delete = ON'],
+    ['journal_mode', 'journal_mode = WAL'],
+  ])('is not opened when %s does not hold', (name, ignored) => {
+    const pragma = Client.prototype.pragma;
+    vi.spyOn(Client.prototype, 'pragma').mockImplementation(function (
+      this: Client.Database,
+      source,
+      options,
+    ) {
+      // As if SQLite took the setting and did something else.
+      const weaker = source === 'foreign_keys = ON' ? 'foreign_keys = OFF' : 'user_version';
+      return pragma.call(this, source === ignored ? weaker : source, options);
+    });
+    expect(() => openSqliteStore({ file: path() })).toThrow(`sqlite does not hold ${name}`);
+  });
+
+  it('can be read by its owner only, and so can its log', async () => {
+    const umask = process.umask(0o000);
+    const store = openSqliteStore({ file: path() });
+    process.umask(umask);
+    await addTenants(store);
+    expect(statSync(join(folder, 'data')).mode & 0o777).toBe(0o700);
+    const files = readdirSync(join(folder, 'data'));
+    expect(files.sort()).toEqual(['akashi.sqlite', 'akashi.sqlite-shm', 'akashi.sqlite-wal']);
+    for (const file of files) expect(statSync(join(folder, 'data', file)).mode & 0o777).toBe(0o600);
+    await store.close();
+  });
+
+  it('is one whole file after closing, and the store then answers nothing', async () => {
+    const store = openSqliteStore({ file: path() });
+    await addTenants(store);
+    await store.ping();
+    await store.close();
+    await store.close();
+    expect(readdirSync(join(folder, 'data'))).toEqual(['akashi.sqlite']);
+    await expect(store.ping()).rejects.toThrow();
+    await expect(store.tenant('bank')).rejects.toThrow();
+    const again = openSqliteStore({ file: path() });
+    expect((await again.tenant('bank'))?.name).toBe('The bank');
+    await again.close();
+  });
+
+  it('can be made by several processes at once', async () => {
+    const task = { task: 'open', engine: 'sqlite', location: path() } as const;
+    await Promise.all(peers.map((peer) => peer.ask(task)));
+    const make = call('createTenant', { tenant: 'bank', name: 'Bank', origins: [] }, NOW);
+    expect([...(await race(peers, [make, make, make, make]))].sort()).toEqual([false, false, false, true]);
+    await Promise.all(peers.map((peer) => peer.ask({ task: 'close' })));
+  });
+
+  it('is refused when its migrations are not those of this program', async () => {
+    await openSqliteStore({ file: path() }).close();
+    const client = new Client(path());
+    client.exec("UPDATE migrations SET hash = 'x'");
+    expect(() => openSqliteStore({ file: path() })).toThrow('another version');
+    client.exec('DELETE FROM migrations');
+    expect(() => openSqliteStore({ file: path() })).toThrow('already exists');
+    client.exec("INSERT INTO migrations VALUES ('9999-later.sql', 'x')");
+    expect(() => openSqliteStore({ file: path() })).toThrow('another version');
+    client.close();
+  });
+
+  it('has the tables that the schema says', async () => {
+    await openSqliteStore({ file: path() }).close();
+    const client = new Client(path(), { readonly: true });
+    const made = client
+      .prepare<[], { name: string }>(
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'",
+      )
+      .all()
+      .map(({ name }) => name)
+      .filter((name) => name !== 'migrations');
+    const tables = Object.values(schema).filter((value) => is(value, SQLiteTable));
+    expect(tables.map(getTableName).sort()).toEqual(made.sort());
+    for (const table of tables) {
+      const columns = client
+        .prepare<[], { name: string; type: string; notnull: number }>(
+          `PRAGMA table_info(${getTableName(table)})`,
+        )
+        .all()
+        .map(({ name, type, notnull }) => ({ name, type: type.toLowerCase(), notNull: notnull === 1 }));
+      const expected = Object.values(getTableColumns(table)).map((column) => ({
+        ...{ name: column.name, type: column.getSQLType(), notNull: column.notNull },
+      }));
+      expect(columns).toEqual(expected);
+    }
+    client.close();
+  });
+
+  it('keeps no trace of a request after its verdict', async () => {
+    const store = openSqliteStore({ file: path() });
+    await addTenants(store);
+    const traces = () => {
+      const bytes = readFileSync(path());
+      const { ciphertext } = sealed('request v');
+      return bytes.includes(Buffer.from(Buffer.from(ciphertext).toString('base64url')));
+    };
+    await started(store, 'v');
+    const other = openSqliteStore({ file: path() });
+    await store.close();
+    expect(traces()).toBe(true);
+    await other.sweep(NOW + LIFE);
+    await other.close();
+    expect(traces()).toBe(false);
+  });
+
+  it('searches no table row by row', async () => {
+    const store = openSqliteStore({ file: path() });
+    await addTenants(store);
+    const plans: string[] = [];
+    const client = new Client(path());
+    const prepare = Client.prototype.prepare;
+    vi.spyOn(Client.prototype, 'prepare').mockImplementation(function (
+      this: Client.Database,
+      source: string,
+    ) {
+      const plan = prepare.call(client, `EXPLAIN QUERY PLAN ${source}`);
+      // Only the shape of the statement matters: parameters stay NULL.
+      const blanks = (source.match(/\?/g) ?? []).map(() => null);
+      for (const row of plan.all(blanks)) plans.push((row as { detail: string }).detail);
+      return prepare.call(this, source);
+    });
+    await enrolled(store, 'phone');
+    await enrolling(store, 'slow');
+    const idempotency = { caller: 'backend', key: 'k', bodyHash: hash('body') };
+    const verification = newVerification('v', { operator: id('operator bank') });
+    await store.createVerification(verification, { kind: 'backend' }, idempotency);
+    await store.recordSeen('bank', id('v'), id('operator bank'), NOW);
+    await store.verificationsOfOperator('bank', id('operator bank'), NOW);
+    await store.verificationsOfDevice('bank', id('phone'), thumb('phone'), NOW);
+    await store.devicesOfSubject('bank', 'c-1', NOW);
+    await store.report('bank', id('v'), id('phone'), NOW);
+    const ask = { tenant: 'bank', subject: 'c-1', purpose: 'transfer', direction: 'inbound' } as const;
+    await store.claim({ ...ask, matches: () => false }, { kind: 'backend' }, NOW);
+    await store.knowsOrigin('https://a.example');
+    await store.policies('bank');
+    await store.sweep(NOW + 100_000);
+    await events(store);
+    const searched = plans.filter((detail) =>
+      /^(?:SEARCH|SCAN) (?:verifications|devices|idempotency_keys|views|jtis|limits)/.test(detail),
+    );
+    expect(searched.filter((detail) => /^SCAN|\(tenant=\?\)$/.test(detail))).toEqual([]);
+    for (const index of INDEXES) expect(searched.join('\n')).toContain(index);
+    // What is not linked yet is read in the order of its own index; the other has one row.
+    const others = plans.filter((detail) =>
+      /^SCAN (?!audit_entries USING INDEX|sqlite_sequence)/.test(detail),
+    );
+    expect(others).toEqual([]);
+    client.close();
+    await store.close();
+  });
+});

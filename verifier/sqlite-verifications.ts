@@ -1,0 +1,290 @@
+import { and, desc, eq, gte, or, sql } from 'drizzle-orm';
+import type { SQLiteColumn } from 'drizzle-orm/sqlite-core';
+import { equal } from './audit.ts';
+import { idempotencyKeys, verifications, views } from './schema.ts';
+import { record, SYSTEM } from './sqlite-audit.ts';
+import type { Query, Transaction } from './sqlite-database.ts';
+import { type Actor, BOUNDS, type Idempotency, type NewVerification, type VerificationRow } from './store.ts';
+
+// The life of a verification, but for what its device does (sqlite-requests.ts, sqlite-attempts.ts) and for claims
+// (sqlite-claims.ts). docs/protocol.md, section 7.
+
+export type VerificationRecord = typeof verifications.$inferSelect;
+
+// As text and not as parameters: SQLite chooses an index `WHERE ...` only for a condition that it can read.
+export const isOpen = sql`${verifications.state} <> 'done'`;
+export const isUnclaimed = sql`${verifications.claim} = 'open'`;
+const isLive = sql`(${verifications.state} <> 'done' OR ${verifications.claim} = 'open')`;
+
+/** How many a list holds, and how many seconds it looks back. */
+const LIST_LENGTH = 50;
+const LIST_SECONDS = 3_600;
+
+export function createVerification(
+  tx: Transaction,
+  verification: NewVerification,
+  actor: Actor,
+  idempotency: Idempotency | undefined,
+): { readonly row: VerificationRow; readonly created: boolean } | 'idempotency_mismatch' {
+  const { tenant, startedAt } = verification;
+  const before = idempotency && idempotent(tx.query, tenant, idempotency);
+  if (idempotency !== undefined && before !== undefined) {
+    if (!equal(before.bodyHash, idempotency.bodyHash)) return 'idempotency_mismatch';
+    return { row: asRow(known(tx, tenant, before.verification, startedAt)), created: false };
+  }
+  // Not RETURNING: with it SQLite looks for rows that refer to the new one, tenant-wide in some tables.
+  tx.query
+    .insert(verifications)
+    .values({
+      ...verification,
+      facts: [...verification.facts],
+      audience: [...verification.audience],
+      ...{ state: 'pending', later: false, attemptsUsed: 0, factors: [], claimTries: 0, revision: 1 },
+    })
+    .run();
+  const made = known(tx, tenant, verification.verification, startedAt);
+  if (idempotency !== undefined) {
+    const { caller, key, bodyHash } = idempotency;
+    const values = { tenant, caller, key, bodyHash, verification: made.verification, createdAt: startedAt };
+    tx.query.insert(idempotencyKeys).values(values).run();
+  }
+  note(tx, made, { actor, at: startedAt, event: 'verification.started', about: aboutStart(made) });
+  touch(tx, made);
+  return { row: asRow(made), created: true };
+}
+
+export function recordNoDevice(
+  tx: Transaction,
+  tenant: string,
+  subject: string,
+  actor: Actor,
+  now: number,
+): void {
+  record(tx, { tenant, at: now, actor, event: 'verification.no_device', about: { subject } });
+}
+
+export function cancel(
+  tx: Transaction,
+  tenant: string,
+  verification: string,
+  actor: Actor,
+  now: number,
+): VerificationRow | undefined {
+  const row = current(tx, tenant, verification, now);
+  if (row === undefined || row.state === 'done') return row && asRow(row);
+  return asRow(decide(tx, row, { verdict: 'cancelled', actor, at: now }));
+}
+
+export function recordSeen(
+  tx: Transaction,
+  tenant: string,
+  verification: string,
+  operator: string,
+  now: number,
+): void {
+  const values = { tenant, verification, operator };
+  const { changes } = tx.query.insert(views).values(values).onConflictDoNothing().run();
+  if (changes === 0) return;
+  const actor: Actor = { kind: 'operator', id: operator };
+  record(tx, { tenant, at: now, actor, event: 'verdict.seen', about: { verification } });
+}
+
+export function operatorList(
+  query: Query,
+  tenant: string,
+  operator: string,
+  now: number,
+): readonly VerificationRecord[] {
+  // The same twice, with each column in turn: so each half has its index.
+  const recent = (who: SQLiteColumn) =>
+    and(
+      eq(verifications.tenant, tenant),
+      eq(who, operator),
+      gte(verifications.startedAt, now - LIST_SECONDS),
+    );
+  return query
+    .select()
+    .from(verifications)
+    .where(or(recent(verifications.operator), recent(verifications.claimedBy)))
+    .orderBy(desc(verifications.startedAt), desc(verifications.verification))
+    .limit(LIST_LENGTH)
+    .all();
+}
+
+/** The verification as stored: it may be over its time. */
+export function find(query: Query, tenant: string, verification: string): VerificationRecord | undefined {
+  return query
+    .select()
+    .from(verifications)
+    .where(and(eq(verifications.tenant, tenant), eq(verifications.verification, verification)))
+    .get();
+}
+
+/** The verification after what its time brought: every change begins with this. */
+export function current(
+  tx: Transaction,
+  tenant: string,
+  verification: string,
+  now: number,
+): VerificationRecord | undefined {
+  const row = find(tx.query, tenant, verification);
+  return row && settle(tx, row, now);
+}
+
+/** {@link current} for an id that this store gave out. */
+export function known(
+  tx: Transaction,
+  tenant: string,
+  verification: string,
+  now: number,
+): VerificationRecord {
+  const row = current(tx, tenant, verification, now);
+  if (row === undefined) throw new Error('a verification that was given out is gone');
+  return row;
+}
+
+/** Whether the time of an open verification, or of an unclaimed pass, is over. */
+export function isOverdue(
+  row: Pick<VerificationRow, 'state' | 'expiresAt' | 'claim' | 'decidedAt'>,
+  now: number,
+) {
+  if (row.state !== 'done') return row.expiresAt <= now;
+  return row.claim === 'open' && row.decidedAt !== null && row.decidedAt + BOUNDS.claimSeconds <= now;
+}
+
+/** Ends an open verification, or voids an unclaimed pass, that is over its time. */
+export function settle(tx: Transaction, row: VerificationRecord, now: number): VerificationRecord {
+  if (!isOverdue(row, now)) return row;
+  if (row.state === 'done') return voidPass(tx, row, { actor: SYSTEM, at: now, reason: 'expired' });
+  return decide(tx, row, { verdict: 'expired', actor: SYSTEM, at: now });
+}
+
+/** {@link settle} for rows that were read before this transaction, in their order. */
+export function settleAll(
+  tx: Transaction,
+  rows: readonly VerificationRecord[],
+  now: number,
+): readonly VerificationRecord[] {
+  return rows.map((row) => known(tx, row.tenant, row.verification, now));
+}
+
+/** Applies a visible change. */
+export function change(
+  tx: Transaction,
+  row: VerificationRecord,
+  values: Partial<VerificationRecord>,
+): VerificationRecord {
+  const changed = tx.query
+    .update(verifications)
+    .set({ ...values, revision: row.revision + 1 })
+    .where(eq(verifications.verification, row.verification))
+    .returning()
+    .get();
+  touch(tx, changed);
+  return changed;
+}
+
+export interface Decision {
+  readonly verdict: NonNullable<VerificationRecord['verdict']>;
+  readonly factors?: VerificationRecord['factors'];
+  readonly actor: Actor;
+  readonly at: number;
+}
+
+/** Sets the verdict and erases the request, both or neither. */
+export function decide(
+  tx: Transaction,
+  row: VerificationRecord,
+  { verdict, factors = [], actor, at }: Decision,
+): VerificationRecord {
+  const claim = verdict === 'passed' && row.mode === 'precall' ? 'open' : null;
+  const decided = change(tx, row, {
+    ...{ state: 'done', verdict, factors, decidedAt: at, claim },
+    ...{ request: null, attempt: null, attemptNonce: null },
+  });
+  note(tx, row, { actor, at, event: `verification.${verdict}`, about: { factors } });
+  return decided;
+}
+
+/** The subject's verifications that are open, or passed and unclaimed, or either; newest first, as stored. */
+export function ofSubject(
+  query: Query,
+  tenant: string,
+  subject: string,
+  which: 'open' | 'unclaimed' | 'live',
+) {
+  const fits = { open: isOpen, unclaimed: isUnclaimed, live: isLive }[which];
+  return query
+    .select()
+    .from(verifications)
+    .where(and(eq(verifications.tenant, tenant), eq(verifications.subject, subject), fits))
+    .orderBy(desc(verifications.startedAt), desc(verifications.verification))
+    .all();
+}
+
+/** Voids the subject's unclaimed passes, or those of one of its devices. Their ids. */
+export function voidPasses(
+  tx: Transaction,
+  tenant: string,
+  subject: string,
+  { actor, at, device }: { readonly actor: Actor; readonly at: number; readonly device?: string },
+): readonly string[] {
+  const reason = device === undefined ? 'reported' : 'device_revoked';
+  return ofSubject(tx.query, tenant, subject, 'unclaimed')
+    .filter((row) => device === undefined || row.device === device)
+    .map((row) => voidPass(tx, row, { actor, at, reason }).verification);
+}
+
+export function voidPass(
+  tx: Transaction,
+  row: VerificationRecord,
+  { actor, at, reason }: { readonly actor: Actor; readonly at: number; readonly reason: string },
+): VerificationRecord {
+  note(tx, row, { actor, at, event: 'claim.voided', about: { reason } });
+  return change(tx, row, { claim: 'void' });
+}
+
+/** An audit entry about this verification. */
+export function note(
+  tx: Transaction,
+  { tenant, verification, subject }: VerificationRecord,
+  entry: {
+    readonly actor: Actor;
+    readonly at: number;
+    readonly event: string;
+    readonly about?: Readonly<Record<string, string | number | null | readonly string[]>>;
+  },
+): void {
+  record(tx, { tenant, ...entry, about: { verification, subject, ...entry.about } });
+}
+
+export function asRow(row: VerificationRecord): VerificationRow {
+  const { attempt, attemptNonce, lastAttempt: _, claimTries: __, ...rest } = row;
+  const open = attempt !== null && attemptNonce !== null;
+  return { ...rest, attempt: open ? { attempt, nonce: attemptNonce } : null };
+}
+
+function idempotent(query: Query, tenant: string, { caller, key }: Idempotency) {
+  return query
+    .select()
+    .from(idempotencyKeys)
+    .where(
+      and(
+        eq(idempotencyKeys.tenant, tenant),
+        eq(idempotencyKeys.caller, caller),
+        eq(idempotencyKeys.key, key),
+      ),
+    )
+    .get();
+}
+
+function aboutStart(row: VerificationRecord) {
+  const { policy, purpose, mode, direction, audience } = row;
+  const requestHash = Buffer.from(row.requestHash).toString('base64url');
+  return { policy, purpose, mode, direction, audience, requestHash };
+}
+
+function touch(tx: Transaction, { tenant, subject, verification }: VerificationRecord): void {
+  tx.touch(`verification:${verification}`);
+  tx.touch(`subject:${tenant}:${subject}`);
+}

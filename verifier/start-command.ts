@@ -1,0 +1,99 @@
+import { join } from 'node:path';
+import {
+  ConfigurationError,
+  checkedOrigin,
+  type Environment,
+  type Flags,
+  keysSetting,
+  openKeysFrom,
+  portSetting,
+  requiredSetting,
+  settingOf,
+} from './configuration.ts';
+import { createSecretFile, fileExists, readSecretFile, replaceSecretFile } from './key-file.ts';
+import {
+  certificationOf,
+  certifyKeys,
+  createDevelopmentKeys,
+  installStatement,
+  type Keys,
+  parseKeysDocument,
+  parseRootDocument,
+  rootThumbprint,
+} from './keys.ts';
+import { type Service, startVerifier, systemClock } from './service.ts';
+import type { Random } from './token.ts';
+import type { LogEntry } from './verifier.ts';
+
+/** Where a command writes, and what it is given. */
+export interface CommandContext {
+  readonly env: Environment;
+  readonly random: Random;
+  readonly out: (line: string) => void;
+  readonly err: (line: string) => void;
+  /** Resolves when a command that stays is to end. */
+  readonly untilStopped: () => Promise<unknown>;
+}
+
+/** Folder of the keys and the database that development mode makes for itself. */
+const DEVELOPMENT_FOLDER = '.akashi';
+
+const DEVELOPMENT_NOTICE = `
+  DEVELOPMENT MODE. Keys and database are in ./${DEVELOPMENT_FOLDER}, the root key beside them instead of offline.
+  Nothing that is enrolled here is protected. Never use these keys for customers.
+`;
+
+/** `akashi start`: listens until it is told to stop. */
+export async function startCommand(flags: Flags, context: CommandContext): Promise<Service> {
+  const { env, random, err } = context;
+  const development = flags.development === true;
+  const port = portSetting(flags, env);
+  const origin = checkedOrigin(
+    development
+      ? (settingOf(flags, env, 'origin', 'AKASHI_ORIGIN') ?? `http://localhost:${port}`)
+      : requiredSetting(flags, env, 'origin', 'AKASHI_ORIGIN'),
+  );
+  const file = databaseSetting(flags, env);
+  const keys = development ? await developmentKeys(origin, random) : await keysSetting(flags, env, origin);
+  if (development) err(DEVELOPMENT_NOTICE);
+  const hostname = settingOf(flags, env, 'hostname', 'AKASHI_HOSTNAME') ?? 'localhost';
+  const log = logTo(context.out);
+  // No ids: who was reported stands in the audit, which is read by those who may.
+  const alert = async () => log({ level: 'warn', event: 'alert.reported' });
+  const service = await startVerifier({ file, keys, origin, port, hostname, log, alert, random });
+  log({ level: 'info', event: 'started' });
+  return service;
+}
+
+export function databaseSetting(flags: Flags, env: Environment): string {
+  const file = settingOf(flags, env, 'database', 'AKASHI_DATABASE');
+  if (file !== undefined) return file;
+  if (flags.development === true) return join(DEVELOPMENT_FOLDER, 'akashi.db');
+  throw new ConfigurationError('set AKASHI_DATABASE or --database (or use --development)');
+}
+
+/** One JSON line for each entry. The fields are named one by one: what is not named is not written. */
+export function logTo(out: (line: string) => void): (entry: LogEntry) => void {
+  return ({ level, event, method, route, status, ms, fault }) => {
+    const time = new Date().toISOString();
+    out(JSON.stringify({ time, level, event, method, route, status, ms, fault }));
+  };
+}
+
+/** The keys of development mode: made on the first start, certified again when the origin is another one. */
+async function developmentKeys(origin: string, random: Random): Promise<Keys> {
+  const keysFile = join(DEVELOPMENT_FOLDER, 'keys.json');
+  const rootFile = join(DEVELOPMENT_FOLDER, 'root.json');
+  const now = systemClock();
+  if (!(await fileExists(keysFile))) {
+    const made = await createDevelopmentKeys(origin, now, random);
+    await createSecretFile(rootFile, JSON.stringify(made.root));
+    await createSecretFile(keysFile, JSON.stringify(made.keys));
+  }
+  const document = parseKeysDocument(await readSecretFile(keysFile));
+  const root = parseRootDocument(await readSecretFile(rootFile));
+  const statement = await certifyKeys(root, await certificationOf(document), origin, now);
+  const certified = JSON.stringify(await installStatement(document, await rootThumbprint(root), statement));
+  await replaceSecretFile(keysFile, certified);
+  return openKeysFrom(keysFile, certified, origin);
+}

@@ -1,0 +1,130 @@
+import { describe, expect, it } from 'vitest';
+import type { Store } from './store.ts';
+import { hash, id, NOW } from './store-fixtures.ts';
+
+const jwk = { kty: 'EC', crv: 'P-256', x: `${'x'.repeat(42)}A`, y: `${'y'.repeat(42)}A` } as const;
+const purposes = [{ id: 'transfer', text: { en: 'A transfer', ja: '振込' } }];
+
+export function tenantContract(store: () => Store): void {
+  describe('tenants', () => {
+    it('are made once, and a second try changes nothing', async () => {
+      const bank = { tenant: 'acme', name: 'Acme', origins: ['https://desk.acme.example'] };
+      expect(await store().createTenant(bank, NOW)).toBe(true);
+      expect(await store().createTenant({ ...bank, name: 'Other', origins: [] }, NOW)).toBe(false);
+      expect(await store().tenant('acme')).toEqual(bank);
+      expect(await store().tenant('nobody')).toBeUndefined();
+    });
+
+    it('list their origins, each for itself', async () => {
+      expect(await store().setOrigins('bank', ['https://b.example', 'https://a.example'], NOW)).toBe(true);
+      expect(await store().setOrigins('shop', ['https://c.example'], NOW)).toBe(true);
+      expect(await store().setOrigins('nobody', [], NOW)).toBe(false);
+      expect((await store().tenant('bank'))?.origins).toEqual(['https://a.example', 'https://b.example']);
+      expect(await store().knowsOrigin('https://c.example')).toBe(true);
+      await store().setOrigins('shop', [], NOW);
+      expect(await store().knowsOrigin('https://c.example')).toBe(false);
+      expect((await store().tenant('bank'))?.origins).toHaveLength(2);
+    });
+
+    it('are found by an API key of theirs and by no other', async () => {
+      await store().addApiKey('bank', hash('key 1'), NOW);
+      await store().addApiKey('bank', hash('key 2'), NOW);
+      await store().addApiKey('shop', hash('key 3'), NOW);
+      expect((await store().tenantByApiKey(hash('key 1')))?.tenant).toBe('bank');
+      expect((await store().tenantByApiKey(hash('key 2')))?.tenant).toBe('bank');
+      expect((await store().tenantByApiKey(hash('key 3')))?.tenant).toBe('shop');
+      expect(await store().tenantByApiKey(hash('key 4'))).toBeUndefined();
+      await expect(store().addApiKey('nobody', hash('key 5'), NOW)).rejects.toThrow();
+    });
+
+    it('know their own issuers only', async () => {
+      await store().addIssuer('bank', 'issuer', jwk, NOW);
+      await store().addIssuer('bank', 'issuer', jwk, NOW);
+      expect(await store().issuerKey('bank', 'issuer')).toEqual(jwk);
+      expect(await store().issuerKey('shop', 'issuer')).toBeUndefined();
+      expect(await store().issuerKey('bank', 'other')).toBeUndefined();
+    });
+
+    it('give each policy a next version, and list the newest', async () => {
+      const policy = { policy: 'standard', facts: ['pin' as const], purposes };
+      expect(await store().putPolicy('bank', policy, NOW)).toEqual({ ...policy, version: 1 });
+      const second = { ...policy, facts: ['pin' as const, 'account' as const] };
+      expect(await store().putPolicy('bank', second, NOW)).toEqual({ ...second, version: 2 });
+      expect((await store().putPolicy('bank', { ...policy, policy: 'light' }, NOW)).version).toBe(1);
+      expect((await store().putPolicy('shop', policy, NOW)).version).toBe(1);
+      const listed = await store().policies('bank');
+      expect(listed.map(({ policy: name, version }) => [name, version])).toEqual([
+        ['light', 1],
+        ['standard', 2],
+      ]);
+      expect(listed[1]?.facts).toEqual(['pin', 'account']);
+      expect(await store().policies('nobody')).toEqual([]);
+    });
+  });
+
+  describe('operators', () => {
+    const operator = id('operator bank');
+    const link = (label: string) => ({
+      tokenHash: hash(label),
+      sessionHash: hash(`session ${label}`),
+      endsAt: NOW + 1_000,
+      idleSeconds: 100,
+    });
+
+    it('sign in by a link once, before it expires', async () => {
+      await store().addSignInLink('bank', operator, hash('link'), NOW + 60, NOW);
+      await store().addSignInLink('bank', operator, hash('late'), NOW + 60, NOW);
+      expect(await store().openSession(link('unknown'), NOW)).toBeUndefined();
+      const opened = await store().openSession(link('link'), NOW + 59);
+      expect(opened).toEqual({ tenant: 'bank', operator, name: 'Sato', role: 'operator' });
+      expect(
+        await store().openSession({ ...link('link'), sessionHash: hash('2') }, NOW + 59),
+      ).toBeUndefined();
+      expect(await store().openSession(link('late'), NOW + 60)).toBeUndefined();
+    });
+
+    it('get no link at another tenant', async () => {
+      await expect(store().addSignInLink('shop', operator, hash('l'), NOW + 60, NOW)).rejects.toThrow();
+      await expect(
+        store().addOperator({ tenant: 'shop', operator, name: 'X', role: 'admin' }, NOW),
+      ).rejects.toThrow();
+    });
+
+    it('keep a session alive by acting, never past its end', async () => {
+      await store().addSignInLink('bank', operator, hash('link'), NOW + 60, NOW);
+      await store().openSession(link('link'), NOW);
+      const session = (touch: boolean, at: number) => store().session(hash('session link'), touch, at);
+      expect((await session(false, NOW + 99))?.operator).toBe(operator);
+      expect(await session(false, NOW + 100)).toBeUndefined();
+      expect(await session(true, NOW + 100)).toBeUndefined();
+      for (let at = NOW + 99; at < NOW + 1_000; at += 99) {
+        expect((await session(true, at))?.operator).toBe(operator);
+      }
+      expect((await session(false, NOW + 999))?.operator).toBe(operator);
+      expect(await session(true, NOW + 1_000)).toBeUndefined();
+    });
+
+    it('end a session at once', async () => {
+      await store().addSignInLink('bank', operator, hash('link'), NOW + 60, NOW);
+      await store().openSession(link('link'), NOW);
+      await store().closeSession(hash('session link'), NOW);
+      await store().closeSession(hash('session link'), NOW);
+      expect(await store().session(hash('session link'), true, NOW)).toBeUndefined();
+    });
+  });
+
+  describe('limits', () => {
+    it('grant a number a window, then say how long to wait', async () => {
+      const limit = { tenant: 'bank', key: 'starts', count: 2, seconds: 60 };
+      expect(await store().takeLimit(limit, NOW)).toBe(0);
+      expect(await store().takeLimit(limit, NOW + 1)).toBe(0);
+      expect(await store().takeLimit(limit, NOW + 2)).toBe(58);
+      expect(await store().takeLimit(limit, NOW + 59)).toBe(1);
+      expect(await store().takeLimit({ ...limit, key: 'other' }, NOW + 2)).toBe(0);
+      expect(await store().takeLimit({ ...limit, tenant: 'shop' }, NOW + 2)).toBe(0);
+      expect(await store().takeLimit(limit, NOW + 60)).toBe(0);
+      expect(await store().takeLimit(limit, NOW + 119)).toBe(0);
+      expect(await store().takeLimit(limit, NOW + 119)).toBe(1);
+    });
+  });
+}

@@ -1,0 +1,409 @@
+import type {
+  Direction,
+  ErrorCode,
+  FactId,
+  Factor,
+  Mode,
+  Policy,
+  PublicJwk,
+  RequestedFact,
+  Verdict,
+} from '@akashi/circuits';
+
+// What the verifier remembers, as verbs of its domain. Every verb is atomic, writes its audit entry in the same
+// transaction, and touches only rows of the tenant it is given. Times are UTC seconds and come in as arguments;
+// secrets arrive hashed (tokens) or sealed (keys, requests): no implementation sees one in the clear.
+// A refusal that a caller may be told is an `ErrorCode`; anything thrown is a fault.
+
+/** Ciphertext under a key-encryption key (see sealed.ts). */
+export interface Sealed {
+  readonly kek: string;
+  readonly iv: Uint8Array;
+  readonly ciphertext: Uint8Array;
+}
+
+/** Who did it, for the audit. */
+export type Actor =
+  | { readonly kind: 'backend' | 'system' | 'cli' }
+  | { readonly kind: 'operator' | 'device'; readonly id: string };
+
+export interface Tenant {
+  readonly tenant: string;
+  readonly name: string;
+  readonly origins: readonly string[];
+}
+
+export interface Operator {
+  readonly tenant: string;
+  readonly operator: string;
+  readonly name: string;
+  readonly role: 'operator' | 'admin';
+}
+
+export interface Device {
+  readonly tenant: string;
+  readonly subject: string;
+  readonly device: string;
+  readonly thumbprint: string;
+  readonly state: 'enrolling' | 'active' | 'revoked';
+  readonly enrolledAt: number;
+  readonly pinChangedAt: number | null;
+  /** `holder` and `commitment` as decimal field elements, once a PIN is registered. */
+  readonly holder: string | null;
+  readonly commitment: string | null;
+  /** Counted evaluations since the last valid `pin` proof. */
+  readonly tries: number;
+  readonly evaluationKey: Sealed;
+}
+
+export interface PinChange {
+  readonly evaluationKey: Sealed;
+  /** 32 bytes. */
+  readonly nonce: Uint8Array;
+}
+
+/** An evaluation that is about to be answered. `digest` is SHA-256 of use, verification and blinded element. */
+export type Evaluation = { readonly tenant: string; readonly device: string; readonly digest: Uint8Array } & (
+  | { readonly use: 'enrol' }
+  | { readonly use: 'current' }
+  | { readonly use: 'verification'; readonly verification: string }
+);
+
+export interface Attempt {
+  readonly attempt: string;
+  /** 32 bytes. */
+  readonly nonce: Uint8Array;
+}
+
+export interface NewVerification {
+  readonly tenant: string;
+  readonly verification: string;
+  readonly subject: string;
+  /** Id of the operator who started it; `null`: the tenant's back end. */
+  readonly operator: string | null;
+  readonly policy: string;
+  readonly purpose: string;
+  readonly mode: Mode;
+  readonly direction: Direction;
+  readonly facts: readonly RequestedFact[];
+  /** Thumbprints of the devices in the request's `aud`. */
+  readonly audience: readonly string[];
+  readonly request: Sealed;
+  /** SHA-256 of the request JWS; stays after the request is erased. */
+  readonly requestHash: Uint8Array;
+  readonly startedAt: number;
+  readonly expiresAt: number;
+}
+
+export interface VerificationRow extends Omit<NewVerification, 'request'> {
+  readonly state: 'pending' | 'accepted' | 'done';
+  readonly later: boolean;
+  /** Device that accepted. */
+  readonly device: string | null;
+  /** The open attempt, and how many were used. */
+  readonly attempt: Attempt | null;
+  readonly attemptsUsed: number;
+  readonly verdict: Verdict | null;
+  readonly factors: readonly Factor[];
+  readonly decidedAt: number | null;
+  /** Pre-call passes only. An open one becomes void when reported, over its time or tries, or its device is revoked. */
+  readonly claim: 'open' | 'claimed' | 'void' | null;
+  /** Operator who claimed the pass. */
+  readonly claimedBy: string | null;
+  /** Until the verdict stands. */
+  readonly request: Sealed | null;
+  /** Grows with every change: the ETag. */
+  readonly revision: number;
+}
+
+/** Caller, key and SHA-256 of the body of an idempotent start. */
+export interface Idempotency {
+  readonly caller: string;
+  readonly key: string;
+  readonly bodyHash: Uint8Array;
+}
+
+export interface AttemptResult {
+  readonly tenant: string;
+  readonly verification: string;
+  readonly device: string;
+  readonly attempt: string;
+  readonly passed: boolean;
+  /** Reason code of a failed attempt, for the audit. */
+  readonly reason: string | null;
+  /**
+   * The commitment for which a `pin` proof held, if one did: the counter goes to 0 whatever the rest says, and a
+   * pass counts, only while this is still the commitment of an active device.
+   */
+  readonly provenCommitment: string | null;
+  readonly factors: readonly Factor[];
+  /** Opens if this one failed and attempts are left. */
+  readonly next: Attempt;
+}
+
+export interface AuditEntry {
+  readonly tenant: string;
+  readonly id: string;
+  readonly at: number;
+  /** RFC 8785 JSON: `{actor, event, ...}`. */
+  readonly content: string;
+  /** SHA-256 of `content` with tenant, id and time (see audit.ts). */
+  readonly hash: Uint8Array;
+  readonly seq: number | null;
+  readonly link: Uint8Array | null;
+}
+
+/** Bounds that the protocol fixes (docs/protocol.md, sections 5 and 7). */
+export const BOUNDS = {
+  enrolEvaluations: 10,
+  tries: 5,
+  attempts: 3,
+  claimTries: 3,
+  claimSeconds: 600,
+  enrolSeconds: 600,
+  newDeviceSeconds: 86_400,
+  /** How long an idempotency key is remembered at least. */
+  idempotencySeconds: 86_400,
+} as const;
+
+/**
+ * Why a device's call on a verification is refused. `not_found`: there is none of this tenant with this device,
+ * which must be active, in `aud`. All alike, so ids tell nothing.
+ */
+export type DeviceRefusal = Extract<ErrorCode, 'not_found' | 'accepted_elsewhere' | 'verification_over'>;
+
+export interface Store {
+  // tenants, back ends, issuers, policies
+  createTenant(tenant: Tenant, now: number): Promise<boolean>;
+  setOrigins(tenant: string, origins: readonly string[], now: number): Promise<boolean>;
+  tenant(tenant: string): Promise<Tenant | undefined>;
+  /** Whether any tenant lists this origin: all a CORS preflight can know. */
+  knowsOrigin(origin: string): Promise<boolean>;
+  addApiKey(tenant: string, keyHash: Uint8Array, now: number): Promise<void>;
+  tenantByApiKey(keyHash: Uint8Array): Promise<Tenant | undefined>;
+  addIssuer(tenant: string, issuer: string, jwk: PublicJwk, now: number): Promise<void>;
+  issuerKey(tenant: string, issuer: string): Promise<PublicJwk | undefined>;
+  /** Stores the next version of a policy. */
+  putPolicy(tenant: string, policy: Omit<Policy, 'version'>, now: number): Promise<Policy>;
+  /** The newest version of each. */
+  policies(tenant: string): Promise<readonly Policy[]>;
+
+  // operators
+  addOperator(operator: Operator, now: number): Promise<void>;
+  addSignInLink(
+    tenant: string,
+    operator: string,
+    tokenHash: Uint8Array,
+    expiresAt: number,
+    now: number,
+  ): Promise<void>;
+  /** Uses the link up and opens a session. */
+  openSession(
+    link: {
+      readonly tokenHash: Uint8Array;
+      readonly sessionHash: Uint8Array;
+      readonly endsAt: number;
+      readonly idleSeconds: number;
+    },
+    now: number,
+  ): Promise<Operator | undefined>;
+  /** The operator of a live session; `touch` moves its idle time. */
+  session(sessionHash: Uint8Array, touch: boolean, now: number): Promise<Operator | undefined>;
+  closeSession(sessionHash: Uint8Array, now: number): Promise<void>;
+
+  // limits
+  /** Takes one from a fixed window; 0 when granted, else the seconds until the window ends. */
+  takeLimit(
+    limit: {
+      readonly tenant: string;
+      readonly key: string;
+      readonly count: number;
+      readonly seconds: number;
+    },
+    now: number,
+  ): Promise<number>;
+
+  // enrolment and devices
+  createEnrolment(
+    enrolment: {
+      readonly tenant: string;
+      readonly subject: string;
+      readonly tokenHash: Uint8Array;
+      readonly expiresAt: number;
+    },
+    now: number,
+  ): Promise<void>;
+  /** The tenant and subject of a token that would be accepted now; nothing is used up. */
+  enrolment(
+    tokenHash: Uint8Array,
+    now: number,
+  ): Promise<{ readonly tenant: string; readonly subject: string } | undefined>;
+  /**
+   * Uses the token up and makes a device in state `enrolling`. The key is looked at first: a device that lost the
+   * answer learns by `device_exists` that it has one. Token and key are good once, so no `jti` is needed.
+   */
+  redeemEnrolment(
+    redemption: {
+      readonly tokenHash: Uint8Array;
+      readonly device: string;
+      readonly thumbprint: string;
+      readonly evaluationKey: Sealed;
+    },
+    now: number,
+  ): Promise<Device | Extract<ErrorCode, 'enrolment_refused' | 'device_exists'>>;
+  /** An enrolling device over its time is not found. */
+  deviceByThumbprint(thumbprint: string, now: number): Promise<Device | undefined>;
+  devicesOfSubject(tenant: string, subject: string, now: number): Promise<readonly Device[]>;
+  /** False if this device used the `jti` before. */
+  consumeJti(tenant: string, device: string, jti: string, expiresAt: number, now: number): Promise<boolean>;
+  /**
+   * Counts an evaluation, durably, before its answer is made; the same digest as last time is not counted again.
+   * Gives the tries left and the key to evaluate with.
+   */
+  countEvaluation(
+    evaluation: Evaluation,
+    now: number,
+  ): Promise<
+    | { readonly triesLeft: number; readonly evaluationKey: Sealed }
+    | Extract<ErrorCode, 'pin_locked' | 'evaluation_refused'>
+  >;
+  registerPin(
+    tenant: string,
+    device: string,
+    pin: { readonly holder: string; readonly commitment: string },
+    now: number,
+  ): Promise<Device | undefined>;
+  /** Keeps a fresh key and nonce for a new PIN; an earlier one is gone. Nothing happens unless the device is active. */
+  beginPinChange(tenant: string, device: string, change: PinChange, now: number): Promise<void>;
+  /** Hands the pending change out once: it is used up whether the proof then holds or not. */
+  takePinChange(tenant: string, device: string, now: number): Promise<PinChange | undefined>;
+  /** Key and commitment take the place of the old ones, if those are still `oldCommitment`; the counter goes to 0. */
+  completePinChange(
+    change: {
+      readonly tenant: string;
+      readonly device: string;
+      readonly oldCommitment: string;
+      readonly commitment: string;
+      readonly evaluationKey: Sealed;
+    },
+    now: number,
+  ): Promise<Device | undefined>;
+  /** Revokes a device of the tenant and voids its unclaimed passes; false if there is none that is not revoked yet. */
+  revokeDevice(tenant: string, device: string, actor: Actor, now: number): Promise<boolean>;
+  /** Revokes a device of the same subject enrolled after `by`, within `BOUNDS.newDeviceSeconds`. */
+  stopDevice(tenant: string, device: string, by: string, now: number): Promise<boolean>;
+
+  // verifications
+  /** `created` is false when the idempotency key had made it before. */
+  createVerification(
+    verification: NewVerification,
+    actor: Actor,
+    idempotency: Idempotency | undefined,
+  ): Promise<
+    { readonly row: VerificationRow; readonly created: boolean } | Extract<ErrorCode, 'idempotency_mismatch'>
+  >;
+  /** Records that a start was refused with `no_device`. */
+  recordNoDevice(tenant: string, subject: string, actor: Actor, now: number): Promise<void>;
+  /** Expiry is applied before any verification is read or changed: a row given out is never over its time. */
+  verification(tenant: string, verification: string, now: number): Promise<VerificationRow | undefined>;
+  /** Those of the last hour that this operator started or claimed, newest first, at most 50. None that is open is older. */
+  verificationsOfOperator(tenant: string, operator: string, now: number): Promise<readonly VerificationRow[]>;
+  /** Open ones with this device in `aud` that no other device accepted, and its unclaimed pre-call passes. */
+  verificationsOfDevice(
+    tenant: string,
+    device: string,
+    thumbprint: string,
+    now: number,
+  ): Promise<readonly VerificationRow[]>;
+  /** Opens the first attempt. The same device again gets the same answer, and `attempt` is not used. */
+  accept(
+    tenant: string,
+    verification: string,
+    device: string,
+    attempt: Attempt,
+    now: number,
+  ): Promise<VerificationRow | DeviceRefusal>;
+  /** Nothing changes once the verification is accepted. */
+  later(
+    tenant: string,
+    verification: string,
+    device: string,
+    now: number,
+  ): Promise<VerificationRow | DeviceRefusal>;
+  decline(
+    tenant: string,
+    verification: string,
+    device: string,
+    now: number,
+  ): Promise<VerificationRow | DeviceRefusal>;
+  /**
+   * Ends every open verification of the subject and voids unclaimed passes. Any device in `aud` may, whichever
+   * accepted.
+   */
+  report(
+    tenant: string,
+    verification: string,
+    device: string,
+    now: number,
+  ): Promise<VerificationRow | DeviceRefusal>;
+  /** A verdict that stands stays; the row says which. */
+  cancel(
+    tenant: string,
+    verification: string,
+    actor: Actor,
+    now: number,
+  ): Promise<VerificationRow | undefined>;
+  /**
+   * Uses the open attempt and the `jti` up in one statement each, in one transaction. In the row that is given,
+   * `attempt` is the one just used: its nonce goes into the challenges. A refusal uses nothing up.
+   */
+  consumeAttempt(
+    use: {
+      readonly tenant: string;
+      readonly verification: string;
+      readonly device: string;
+      readonly attempt: string;
+      readonly jti: string;
+      readonly jtiExpiresAt: number;
+    },
+    now: number,
+  ): Promise<
+    VerificationRow | Extract<ErrorCode, 'attempt_used' | 'verification_over' | 'unauthorized' | 'not_found'>
+  >;
+  /**
+   * Sets the verdict, or opens the next attempt, only where no verdict stands, the attempt is the one consumed last,
+   * and the device is active; else changes nothing but the counter.
+   */
+  recordResult(result: AttemptResult, now: number): Promise<VerificationRow>;
+  /** Claims the one open pass for which `matches` says yes; a wrong code costs every candidate a try. */
+  claim(
+    claim: {
+      readonly tenant: string;
+      readonly subject: string;
+      readonly purpose: string;
+      readonly direction: Direction;
+      readonly matches: (verification: string) => boolean;
+    },
+    actor: Actor,
+    now: number,
+  ): Promise<VerificationRow | undefined>;
+  /** Records, once per verification and operator, that a desk was shown the verdict. */
+  recordSeen(tenant: string, verification: string, operator: string, now: number): Promise<void>;
+
+  // upkeep
+  /** Ends what is over its time and forgets what has served: jti, limits, links, sessions. The number of verdicts set. */
+  sweep(now: number): Promise<number>;
+  /** Numbers entries not yet linked into each tenant's chain. The number linked. @throws AuditBroken on a gap */
+  linkAudit(): Promise<number>;
+  auditEntries(tenant: string, afterSeq: number, limit: number): Promise<readonly AuditEntry[]>;
+  /** Calls back after a commit that changed `verification:<id>` or `subject:<tenant>:<subject>`. */
+  subscribe(topic: string, listener: () => void): () => void;
+  /** Throws when the database does not answer. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What a verification asks, as ids. */
+export function factIds(facts: readonly RequestedFact[]): readonly FactId[] {
+  return facts.map((entry) => entry.fact);
+}

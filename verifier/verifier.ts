@@ -1,0 +1,89 @@
+import type { Keys } from './keys.ts';
+import { createQueue, type Queue } from './queue.ts';
+import type { Store } from './store.ts';
+import type { Random } from './token.ts';
+import type { VerificationKeys } from './verification-keys.ts';
+
+/** Tells a subject's devices that a request waits: an opaque id for whoever can reach them, nothing to read. */
+export interface Notice {
+  readonly tenant: string;
+  readonly subject: string;
+  readonly verification: string;
+}
+
+/** A customer said "I am not on a call with you". */
+export interface Alert {
+  readonly kind: 'reported';
+  readonly tenant: string;
+  readonly subject: string;
+  readonly verification: string;
+}
+
+/**
+ * One line of the log. These are all the fields there are: no id of a subject, no code, token, path or body can
+ * reach the log, because there is nowhere to put it.
+ */
+export interface LogEntry {
+  readonly level: 'info' | 'warn' | 'error';
+  readonly event: string;
+  readonly method?: string;
+  /** The pattern of the route, never the path. */
+  readonly route?: string;
+  readonly status?: number;
+  readonly ms?: number;
+  /** Class of what was thrown, and where; never its message. */
+  readonly fault?: string;
+}
+
+export interface VerifierOptions {
+  readonly store: Store;
+  /** UTC seconds. */
+  readonly now: () => number;
+  readonly random: Random;
+  readonly keys: Keys;
+  readonly verificationKeys: VerificationKeys;
+  /** The public origin: `iss` of what is signed, and the start of every `htu`. */
+  readonly origin: string;
+  /** May fail: the request waits at the verifier anyway. Must not block. */
+  readonly notify: (notice: Notice) => Promise<void>;
+  readonly alert: (alert: Alert) => Promise<void>;
+  readonly log: (entry: LogEntry) => void;
+  /** Ends all waiting when it fires, so that a verifier can close without cutting anyone off. */
+  readonly closing?: AbortSignal;
+}
+
+/** Everything that routes work with. */
+export interface Verifier extends VerifierOptions {
+  /** Where presentations wait for their proofs to be checked. */
+  readonly queue: Queue;
+  /** Where readers wait for a change. */
+  readonly waiting: { count: number };
+}
+
+// Checking is one thread's work: a second presentation in the queue only fills the gaps while the first one's
+// credential is looked up. 64 waiting ones are about half a second of work.
+const CHECKS_RUNNING = 2;
+const CHECKS_WAITING = 64;
+
+export function createVerifier(options: VerifierOptions): Verifier {
+  if (new URL(options.origin).origin !== options.origin)
+    throw new TypeError('origin is scheme, host and port');
+  if (options.keys.issuer !== options.origin) throw new TypeError('the key statement is for another origin');
+  return { ...options, queue: createQueue(CHECKS_RUNNING, CHECKS_WAITING), waiting: { count: 0 } };
+}
+
+/**
+ * Runs a hook of the embedding program, whose failure must not change an answer. It is logged as a fault of its class.
+ */
+export function runHook(verifier: Verifier, event: string, hook: () => Promise<void>): void {
+  Promise.resolve()
+    .then(hook)
+    .catch((error: unknown) => verifier.log({ level: 'warn', event, fault: faultOf(error) }));
+}
+
+/** What the log may say of something thrown: its class and the first place in the stack, not its message. */
+export function faultOf(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  const place = error.stack?.split('\n').find((line) => /^\s+at /.test(line));
+  return `${error.name}${place === undefined ? '' : ` ${place.trim()}`}`;
+}
