@@ -51,6 +51,7 @@ export const ERROR_CODES = [
   'pin_wrong', // known on the device, before anything is sent
   'pin_weak', // too common or of the wrong length
   'account_unknown', // this device holds no such account
+  'credential_expired', // the device's credential is over: refresh the accounts
   'proof_failed',
 ] as const;
 

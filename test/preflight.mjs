@@ -10,7 +10,9 @@ if (major < 20 || (major === 20 && minor < 19)) {
   missing.push(`Node 20.19 or newer (this is ${process.versions.node})`);
 }
 if (!existsSync(new URL('../node_modules/vitest', import.meta.url))) missing.push('packages: npm ci');
-if (!existsSync(new URL('../node_modules/better-sqlite3/build/Release/better_sqlite3.node', import.meta.url))) {
+if (
+  !existsSync(new URL('../node_modules/better-sqlite3/build/Release/better_sqlite3.node', import.meta.url))
+) {
   missing.push('the built better-sqlite3: npm ci');
 }
 const folders = (process.env.PATH ?? '').split(delimiter);

@@ -1,0 +1,52 @@
+import {
+  ACCOUNTS_MAX,
+  type CircuitInputs,
+  type FactId,
+  fieldFromBytes,
+  type Signals,
+  tenantScope,
+} from '@akashi/circuits';
+import { accountReference, accountsTree, holderCommitment, pinCommitment } from '@akashi/circuits/poseidon';
+
+/** Something to prove, and the public signals that its proof must hold for. */
+export interface Sample<F extends FactId> {
+  readonly inputs: CircuitInputs<F>;
+  readonly signals: Signals<F>;
+}
+
+/** Gives as many fresh random bytes as asked for. */
+export type Random = (length: number) => Uint8Array;
+
+/** A fresh sample of a fact: other secrets and another challenge each time, as on a real phone. */
+export const SAMPLES: { readonly [F in FactId]: (random: Random) => Sample<F> } = {
+  pin(random) {
+    const [challenge, pinKey, holderSecret] = [element(random), element(random), element(random)];
+    return {
+      inputs: { challenge, pinKey, holderSecret },
+      signals: { commitment: pinCommitment(pinKey, holderSecret), challenge },
+    };
+  },
+
+  // The account is revealed and the tree is full: what costs most, if anything costs more.
+  account(random) {
+    const [challenge, holderSecret, accountKey] = [element(random), element(random), element(random)];
+    const scope = tenantScope('bench');
+    const others = Array.from({ length: ACCOUNTS_MAX - 1 }, () => element(random));
+    const { root, paths } = accountsTree([...others, accountKey], holderCommitment(holderSecret));
+    const siblings = paths.at(-1) ?? [];
+    return {
+      inputs: { challenge, scope, reveal: 1n, accountKey, holderSecret, index: 15n, siblings },
+      signals: {
+        accountsRoot: root,
+        accountRef: accountReference(accountKey, scope),
+        challenge,
+        scope,
+        reveal: 1n,
+      },
+    };
+  },
+};
+
+function element(random: Random): bigint {
+  return fieldFromBytes(random(31));
+}

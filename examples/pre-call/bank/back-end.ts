@@ -1,0 +1,151 @@
+import { AkashiError, type ErrorCode, isErrorCode, parse } from '@akashi/circuits';
+import type { Issuer } from '@akashi/sdk/issuer';
+import { type Context, Hono } from 'hono';
+import { bodyLimit } from 'hono/body-limit';
+import type { GenericSchema, InferOutput } from 'valibot';
+import type { Customer } from './customers.ts';
+import type { Notices } from './notices.ts';
+import { PRECALL_POLICY, PURPOSES } from './policies.ts';
+import type { Sessions } from './sessions.ts';
+import { accountsBody, loginBody, precallBody } from './wire.ts';
+
+/** What the bank's back end needs. It alone holds the API key (inside `issuer`) and the records of customers. */
+export interface BankOptions {
+  readonly customers: readonly Customer[];
+  readonly issuer: Issuer;
+  readonly sessions: Sessions;
+  readonly notices: Notices;
+}
+
+interface Variables {
+  readonly Variables: { customer: Customer; token: string };
+}
+
+const STATUS: Partial<Record<ErrorCode, 400 | 401 | 403 | 404 | 409 | 413 | 415 | 429 | 503 | 504>> = {
+  malformed: 400,
+  unauthorized: 401,
+  receipt_invalid: 403,
+  not_found: 404,
+  no_device: 409,
+  too_large: 413,
+  unsupported_media_type: 415,
+  rate_limited: 429,
+  busy: 503,
+  network: 503,
+  timeout: 504,
+};
+
+/**
+ * The tenant's side of Akashi, as routes of a bank's own back end: it knows who is logged in, and says so to the
+ * verifier (docs/protocol.md, section 5). The log-in is the one thing here that is not real.
+ */
+export function createBank({ customers, issuer, sessions, notices }: BankOptions): Hono<Variables> {
+  const bank = new Hono<Variables>();
+  bank.use(bodyLimit({ maxSize: 16 * 1024, onError: (c) => refuse(c, 'too_large') }));
+  bank.use(async (c, next) => {
+    await next();
+    c.header('cache-control', 'no-store');
+  });
+  bank.onError((error, c) => {
+    if (!(error instanceof AkashiError)) return refuse(c, 'internal');
+    // A 401 of the verifier is about the bank's API key, not about who is logged in here.
+    const atVerifier =
+      error.status !== undefined && (error.code === 'unauthorized' || error.code === 'forbidden');
+    return refuse(c, atVerifier ? 'internal' : error.code, error.retryAfter);
+  });
+  bank.notFound((c) => refuse(c, 'not_found'));
+
+  bank.get('/customers', (c) => c.json({ customers: customers.map(named) }));
+
+  bank.post('/sessions', async (c) => {
+    const { customer: reference } = await body(c, loginBody);
+    const customer = customers.find((one) => one.reference === reference);
+    if (customer === undefined) return refuse(c, 'not_found');
+    return c.json({ session: sessions.open(customer), customer: named(customer) }, 201);
+  });
+
+  bank.use('/my/*', async (c, next) => {
+    const token = /^Bearer ([A-Za-z0-9_-]{22})$/.exec(c.req.header('authorization') ?? '')?.[1] ?? '';
+    const customer = sessions.customer(token);
+    if (customer === null) return refuse(c, 'unauthorized');
+    c.set('customer', customer);
+    c.set('token', token);
+    return next();
+  });
+
+  bank.delete('/my/session', (c) => {
+    sessions.close(c.get('token'));
+    return c.body(null, 204);
+  });
+
+  addCustomerRoutes(bank, issuer, notices);
+  return bank;
+}
+
+/** Routes of a logged-in customer: the subject always comes from the session, never from the call. */
+function addCustomerRoutes(bank: Hono<Variables>, issuer: Issuer, notices: Notices): void {
+  bank.post('/my/enrolment', async (c) => {
+    const { fragment } = await issuer.requestEnrolment(c.get('customer').reference);
+    return c.json({ fragment }, 201);
+  });
+
+  bank.post('/my/accounts', async (c) => {
+    const { receipt } = await body(c, accountsBody);
+    const { reference, accounts } = c.get('customer');
+    return c.json(await issuer.issueAccounts({ receipt, subject: reference, accounts }));
+  });
+
+  bank.get('/my/devices', async (c) => {
+    const devices = await issuer.devices(c.get('customer').reference);
+    return c.json({ active: devices.filter((device) => device.state === 'active').length });
+  });
+
+  bank.get('/my/purposes', (c) => c.json({ purposes: PURPOSES[PRECALL_POLICY] }));
+
+  bank.post('/my/precall', async (c) => {
+    const { purpose } = await body(c, precallBody);
+    if (!PURPOSES[PRECALL_POLICY].some(({ id }) => id === purpose)) return refuse(c, 'malformed');
+    const { verification } = await issuer.start({
+      subject: c.get('customer').reference,
+      policy: PRECALL_POLICY,
+      purpose,
+      mode: 'precall',
+      call: { direction: 'inbound' },
+    });
+    return c.json({ request: verification }, 201);
+  });
+
+  bank.get('/my/notices', async (c) => {
+    const after = wholeNumber(c.req.query('after'), Number.MAX_SAFE_INTEGER);
+    const seconds = wholeNumber(c.req.query('wait'), 30);
+    const { reference } = c.get('customer');
+    return c.json({ notices: await notices.wait(reference, after, seconds, c.req.raw.signal) });
+  });
+}
+
+function named({ reference, name }: Customer) {
+  return { reference, name };
+}
+
+async function body<S extends GenericSchema>(c: Context, shape: S): Promise<InferOutput<S>> {
+  if (c.req.header('content-type')?.split(';')[0]?.trim() !== 'application/json') {
+    throw new AkashiError('unsupported_media_type');
+  }
+  const sent: unknown = await c.req.json().catch(() => {
+    throw new AkashiError('malformed');
+  });
+  return parse(shape, sent);
+}
+
+function wholeNumber(sent: string | undefined, most: number): number {
+  if (sent === undefined) return 0;
+  const value = /^(?:0|[1-9][0-9]{0,15})$/.test(sent) ? Number(sent) : Number.NaN;
+  if (!(value <= most)) throw new AkashiError('malformed');
+  return value;
+}
+
+function refuse(c: Context, code: string, retryAfter?: number): Response {
+  const known: ErrorCode = isErrorCode(code) ? code : 'internal';
+  if (retryAfter !== undefined) c.header('retry-after', String(retryAfter));
+  return c.json({ code: known }, STATUS[known] ?? 500);
+}

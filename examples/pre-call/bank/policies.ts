@@ -1,0 +1,25 @@
+import type { Policy, Purpose } from '@akashi/circuits';
+
+/** The policy whose purposes a customer may choose before calling. */
+export const PRECALL_POLICY = 'standard';
+
+/** What the bank verifies callers for, by policy. Operators choose from these; so do customers before a call. */
+export const PURPOSES: Readonly<Record<'standard' | 'transfer' | 'appointment', Purpose[]>> = {
+  standard: [
+    { id: 'inquiry', text: { ja: '残高・お取引内容のご照会', en: 'Balance and account enquiries' } },
+    { id: 'address', text: { ja: 'ご住所・お電話番号の変更', en: 'Change of address or phone number' } },
+    { id: 'card', text: { ja: 'カードの再発行・利用停止', en: 'Replace or stop a card' } },
+  ],
+  transfer: [
+    { id: 'transfer', text: { ja: 'お振込みの確認', en: 'Confirm a transfer' } },
+    { id: 'limit', text: { ja: '利用限度額の変更', en: 'Change a limit' } },
+  ],
+  appointment: [{ id: 'visit', text: { ja: 'ご来店の予約', en: 'Book a visit' } }],
+};
+
+/** Named lists of facts (docs/protocol.md, section 1), as the bank registers them with the verifier. */
+export const POLICIES: readonly Omit<Policy, 'version'>[] = [
+  { policy: 'standard', facts: ['pin', 'account'], purposes: PURPOSES.standard },
+  { policy: 'transfer', facts: ['pin', 'account'], purposes: PURPOSES.transfer },
+  { policy: 'appointment', facts: ['pin'], purposes: PURPOSES.appointment },
+];

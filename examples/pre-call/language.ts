@@ -1,0 +1,45 @@
+/** The pages speak these two. */
+export type Language = 'ja' | 'en';
+
+const STORED = 'language';
+
+/** What the reader chose before, or else the first language of the browser that the pages speak. */
+export function chosenLanguage(storage: Storage, preferred: readonly string[]): Language {
+  const stored = storage.getItem(STORED);
+  if (stored === 'ja' || stored === 'en') return stored;
+  for (const tag of preferred) {
+    const primary = tag.toLowerCase().split('-')[0];
+    if (primary === 'ja' || primary === 'en') return primary;
+  }
+  return 'en';
+}
+
+export function rememberLanguage(storage: Storage, language: Language): void {
+  storage.setItem(STORED, language);
+}
+
+/** A text that came in several languages (docs/protocol.md, section 2), in this one or else in whichever there is. */
+export function inLanguage(texts: Readonly<Record<string, string>>, language: Language): string {
+  return texts[language] ?? texts.en ?? Object.values(texts)[0] ?? '';
+}
+
+/** `4:05` */
+export function minutesAndSeconds(seconds: number): string {
+  const whole = Math.max(0, Math.ceil(seconds));
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, '0')}`;
+}
+
+export function dateAndTime(seconds: number, language: Language): string {
+  return new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }).format(
+    seconds * 1000,
+  );
+}
+
+export function money(amount: string, currency: string, language: Language): string {
+  const format = new Intl.NumberFormat(language, { style: 'currency', currency });
+  const digits = format.resolvedOptions().maximumFractionDigits ?? 0;
+  // Minor units as decimal text go in whole: a number would round what was signed.
+  const padded = amount.padStart(digits + 1, '0');
+  const cut = padded.length - digits;
+  return format.format(`${padded.slice(0, cut)}.${padded.slice(cut) || '0'}` as Intl.StringNumericLiteral);
+}

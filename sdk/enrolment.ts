@@ -1,0 +1,279 @@
+import {
+  AkashiError,
+  base64url16,
+  base64url32,
+  type DeviceStatus,
+  deviceAnswer,
+  deviceStatus,
+  fieldFromBytes,
+  parse,
+  parseReceipt,
+  type Receipt,
+  thumbprint,
+} from '@akashi/circuits';
+import { checkIssuedAccounts } from './accounts.ts';
+import { hasCode, readAnswer } from './connection.ts';
+import type { DeviceConnection, DeviceIdentity } from './device-connection.ts';
+import { HOLDER_RECORD, type HolderRecord, type Identity } from './holder-record.ts';
+import { parseNewPin } from './new-pin.ts';
+import { evaluatePin } from './pin-entry.ts';
+import type { DeviceStorage } from './storage.ts';
+import { withinTime } from './time-limit.ts';
+
+// Enrolment (docs/protocol.md, section 5). Nothing is stored before the last step, which replaces everything at once:
+// however it is interrupted, the device is as it was, and the verifier forgets an unfinished one by itself.
+
+export interface EnrolmentLink {
+  readonly token: string;
+  /** Thumbprint of the verifier's root key. */
+  readonly root: string;
+}
+
+/**
+ * Reads `#enrol=<token>.<root>`.
+ * @param link the whole link, or its fragment with or without `#`
+ * @throws AkashiError `malformed`
+ */
+export function parseEnrolmentLink(link: string): EnrolmentLink {
+  const fragment = link.slice(link.indexOf('#') + 1);
+  const [, token, root] = /^enrol=([^.]*)\.([^.]*)$/.exec(fragment) ?? [];
+  return { token: parse(base64url16, token), root: parse(base64url32, root) };
+}
+
+/** `registering` the device key, `protecting` the PIN, `exchanging` receipt for accounts, `storing` all of it. */
+export type EnrolPhase = 'registering' | 'protecting' | 'exchanging' | 'storing';
+
+/**
+ * The app's call to its own back end: hands over the receipt, brings what `issueAccounts` gave.
+ * Its own errors reach the caller of the SDK as they are.
+ */
+export type Exchange = (receipt: string, signal: AbortSignal) => Promise<unknown>;
+
+export interface EnrolOptions {
+  readonly link: string;
+  /** As typed. */
+  readonly pin: string;
+  readonly exchange: Exchange;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: (phase: EnrolPhase) => void;
+}
+
+export interface EnrolmentDesk {
+  readonly connection: DeviceConnection;
+  readonly storage: DeviceStorage;
+  readonly random: (length: number) => Uint8Array;
+  readonly timeoutSeconds: number;
+}
+
+/**
+ * Enrols this device anew.
+ * @throws AkashiError `malformed` (link), `pin_weak`, `enrolment_refused`, `unexpected_answer` (accounts that are not for this device)
+ */
+export async function enrol(desk: EnrolmentDesk, options: EnrolOptions): Promise<HolderRecord> {
+  const { connection, storage, random } = desk;
+  const { token, root } = parseEnrolmentLink(options.link);
+  const pin = parseNewPin(options.pin);
+  const { signal, onProgress } = options;
+
+  onProgress?.('registering');
+  const identity: DeviceIdentity = { key: await storage.createKey(), root };
+  const { device, tenant } = await redeem(connection, identity, token, signal);
+  try {
+    onProgress?.('protecting');
+    const { blindPin } = await import('./oprf.ts');
+    const { holderCommitment, pinCommitment } = await import('@akashi/circuits/poseidon');
+    const { pinKey } = await evaluatePin(
+      connection,
+      identity,
+      blindPin(pin, random),
+      { use: 'enrol' },
+      signal,
+    );
+    const holderSecret = fieldFromBytes(random(31));
+    const holder = holderCommitment(holderSecret);
+    const commitment = String(pinCommitment(pinKey, holderSecret));
+    const status = await registerPin(connection, identity, { holder: String(holder), commitment }, signal);
+
+    onProgress?.('exchanging');
+    const expected = { device, tenant: tenant.id, holder };
+    const { receipt, ...accounts } = await exchangeReceipt(
+      desk,
+      { identity, status, expected },
+      options.exchange,
+      signal,
+    );
+
+    onProgress?.('storing');
+    const record: HolderRecord = {
+      verifier: connection.origin,
+      root,
+      device,
+      tenant,
+      subject: receipt.sub,
+      enrolledAt: status.enrolledAt,
+      holderSecret: String(holderSecret),
+      holder: String(holder),
+      commitment,
+      nextCommitment: null,
+      ...accounts,
+    };
+    await storage.exclusive(() => storage.replace(identity.key, { [HOLDER_RECORD]: record }));
+    return record;
+  } catch (error) {
+    // The verifier should not go on asking a device that remembers nothing.
+    await unregister(connection, identity);
+    throw error;
+  }
+}
+
+/** Fetches accounts anew for a device that is enrolled: after `accountsExpireAt`, or when they have changed. */
+export async function refreshAccounts(
+  desk: EnrolmentDesk,
+  identity: Identity,
+  exchange: Exchange,
+  signal: AbortSignal | undefined,
+): Promise<Pick<HolderRecord, 'issued' | 'accountsExpireAt'>> {
+  const { record } = identity;
+  const status = await readStatus(desk.connection, identity, signal);
+  const expected = { device: record.device, tenant: record.tenant.id, holder: BigInt(record.holder) };
+  const { receipt, ...accounts } = await exchangeReceipt(
+    desk,
+    { identity, status, expected },
+    exchange,
+    signal,
+  );
+  if (receipt.sub !== record.subject) throw new AkashiError('receipt_invalid');
+  return accounts;
+}
+
+export async function readStatus(
+  connection: DeviceConnection,
+  identity: DeviceIdentity,
+  signal: AbortSignal | undefined,
+): Promise<DeviceStatus> {
+  const answer = await connection.send(identity, {
+    method: 'GET',
+    path: '/v1/devices/current',
+    repeatable: true,
+    signal,
+  });
+  return readAnswer(answer, deviceStatus);
+}
+
+/** Lets the verifier forget a device that is not used any more. What it answers makes no difference. */
+export async function unregister(connection: DeviceConnection, identity: DeviceIdentity): Promise<void> {
+  await revokeItself(connection, identity, undefined).catch(() => undefined);
+}
+
+/** Revokes this device; one that is revoked or unknown already is as good. */
+export async function revokeItself(
+  connection: DeviceConnection,
+  identity: DeviceIdentity,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    await connection.send(identity, {
+      method: 'DELETE',
+      path: '/v1/devices/current',
+      repeatable: true,
+      signal,
+    });
+  } catch (error) {
+    if (!hasCode(error, 'unauthorized', 'device_revoked')) throw error;
+    // Only if the device is refused everywhere: it must not be forgotten here while the verifier still knows it.
+    const state = await readStatus(connection, identity, signal).catch((reason: unknown) => reason);
+    if (!hasCode(state, 'unauthorized', 'device_revoked')) throw error;
+  }
+}
+
+async function redeem(
+  connection: DeviceConnection,
+  identity: DeviceIdentity,
+  token: string,
+  signal: AbortSignal | undefined,
+): Promise<Pick<HolderRecord, 'device' | 'tenant'>> {
+  const call = { method: 'POST', path: '/v1/devices', body: { token }, signal, repeatable: false } as const;
+  try {
+    return readAnswer(await connection.send(identity, call), deviceAnswer);
+  } catch (error) {
+    if (!hasCode(error, 'network', 'timeout')) throw error;
+    // The token is good once: before it is sent again, ask whether it arrived. The key is new, so nobody else has it.
+    try {
+      return await readStatus(connection, identity, signal);
+    } catch (unknown) {
+      if (!hasCode(unknown, 'unauthorized')) throw error;
+      return readAnswer(await connection.send(identity, call), deviceAnswer);
+    }
+  }
+}
+
+async function registerPin(
+  connection: DeviceConnection,
+  identity: DeviceIdentity,
+  body: { readonly holder: string; readonly commitment: string },
+  signal: AbortSignal | undefined,
+): Promise<DeviceStatus> {
+  try {
+    const answer = await connection.send(identity, {
+      method: 'PUT',
+      path: '/v1/devices/current/pin',
+      body,
+      signal,
+      repeatable: false,
+    });
+    return readAnswer(answer, deviceStatus);
+  } catch (error) {
+    if (!hasCode(error, 'network', 'timeout')) throw error;
+    const status = await readStatus(connection, identity, signal);
+    if (status.state !== 'active') throw error;
+    return status;
+  }
+}
+
+interface Shown {
+  readonly identity: DeviceIdentity;
+  readonly status: DeviceStatus;
+  readonly expected: { readonly device: string; readonly tenant: string; readonly holder: bigint };
+}
+
+/** Shows the receipt to the app's back end and checks what came for it. */
+async function exchangeReceipt(
+  { connection, timeoutSeconds }: EnrolmentDesk,
+  { identity, status, expected }: Shown,
+  exchange: Exchange,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly receipt: Receipt } & Pick<HolderRecord, 'issued' | 'accountsExpireAt'>> {
+  const jkt = await thumbprint(identity.key.jwk);
+  const jws = status.receipt;
+  if (jws === undefined || status.device !== expected.device) throw new AkashiError('receipt_invalid');
+  const receipt = await checkReceipt(connection, jws, { ...expected, jkt });
+  const input = await withinTime({ seconds: timeoutSeconds, signal }, (limited) => exchange(jws, limited));
+  const { issued, credential } = await checkIssuedAccounts(input, {
+    verifier: connection.origin,
+    tenant: expected.tenant,
+    subject: receipt.sub,
+    jkt,
+    holder: expected.holder,
+    now: connection.verifierTime(),
+  });
+  return { receipt, issued, accountsExpireAt: credential.exp };
+}
+
+async function checkReceipt(
+  connection: DeviceConnection,
+  jws: string,
+  expected: { readonly tenant: string; readonly holder: bigint; readonly jkt: string },
+): Promise<Receipt> {
+  try {
+    const receipt = parseReceipt(await connection.verify('receipt', jws));
+    const meant =
+      receipt.iss === connection.origin &&
+      receipt.tenant === expected.tenant &&
+      receipt.jkt === expected.jkt &&
+      receipt.holder === String(expected.holder);
+    if (!meant) throw new AkashiError('malformed');
+    return receipt;
+  } catch (cause) {
+    throw new AkashiError('receipt_invalid', { cause });
+  }
+}

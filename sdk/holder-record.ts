@@ -1,0 +1,85 @@
+import {
+  AkashiError,
+  base64url16,
+  base64url32,
+  fieldText,
+  parse,
+  reference,
+  text,
+  thumbprint,
+  time,
+} from '@akashi/circuits';
+import * as v from 'valibot';
+import { issuedAccountsShape } from './accounts.ts';
+import type { DeviceIdentity } from './device-connection.ts';
+import type { DeviceStorage } from './storage.ts';
+
+// What a device remembers of its enrolment. The PIN and its key are never in it.
+
+export const HOLDER_RECORD = 'holder';
+
+export const holderRecordShape = v.strictObject({
+  verifier: v.string(),
+  /** Thumbprint of the verifier's root key. */
+  root: base64url32,
+  device: base64url16,
+  tenant: v.strictObject({ id: reference, name: text }),
+  subject: reference,
+  enrolledAt: time,
+  holderSecret: fieldText,
+  holder: fieldText,
+  /** `commitment` of the PIN. */
+  commitment: fieldText,
+  /** Of a new PIN whose registration was sent and not yet confirmed; `null` when none was. */
+  nextCommitment: v.nullable(fieldText),
+  issued: issuedAccountsShape,
+  accountsExpireAt: time,
+});
+export type HolderRecord = v.InferOutput<typeof holderRecordShape>;
+
+/** The device enrolled here: its key, whom it trusts, what it remembers. */
+export interface Identity extends DeviceIdentity {
+  readonly thumbprint: string;
+  readonly record: HolderRecord;
+}
+
+/**
+ * The device enrolled with this verifier, or `null`.
+ * @throws AkashiError `storage_unavailable` when what is kept cannot be read
+ */
+export async function loadIdentity(storage: DeviceStorage, verifier: string): Promise<Identity | null> {
+  const key = await storage.key();
+  if (key === null) return null;
+  const stored = await storage.read(HOLDER_RECORD);
+  const record = parseStored(holderRecordShape, stored);
+  // A storage filled against another verifier: not this device's, and not to be sent there.
+  if (record.verifier !== verifier) throw new AkashiError('storage_unavailable');
+  return { key, root: record.root, thumbprint: await thumbprint(key.jwk), record };
+}
+
+/**
+ * Changes the record, unless another tab enrolled anew or removed the device meanwhile.
+ * @throws AkashiError `not_enrolled` in that case
+ */
+export async function updateRecord(
+  storage: DeviceStorage,
+  { record: { device, verifier } }: Identity,
+  change: (record: HolderRecord) => HolderRecord,
+): Promise<HolderRecord> {
+  return storage.exclusive(async () => {
+    const current = await loadIdentity(storage, verifier);
+    if (current?.record.device !== device) throw new AkashiError('not_enrolled');
+    const changed = change(current.record);
+    await storage.write(HOLDER_RECORD, changed);
+    return changed;
+  });
+}
+
+/** A stored value, typed. @throws AkashiError `storage_unavailable` when it is not of this shape */
+export function parseStored<S extends v.GenericSchema>(shape: S, value: unknown): v.InferOutput<S> {
+  try {
+    return parse(shape, value);
+  } catch (cause) {
+    throw new AkashiError('storage_unavailable', { cause });
+  }
+}

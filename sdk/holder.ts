@@ -1,0 +1,193 @@
+import { AkashiError, base64url16, parse } from '@akashi/circuits';
+import { checkAnswer, openConnection } from './connection.ts';
+import { openConversation } from './conversation.ts';
+import { openDeviceConnection } from './device-connection.ts';
+import { type Enrolled, type EnrolledDevice, openEnrolledDevice } from './enrolled-device.ts';
+import {
+  type EnrolOptions,
+  type Exchange,
+  enrol,
+  readStatus,
+  refreshAccounts,
+  revokeItself,
+  unregister,
+} from './enrolment.ts';
+import { type HistoryEntry, readHistory } from './history.ts';
+import { updateRecord } from './holder-record.ts';
+import { type ChangePinOptions, changePin } from './pin-change.ts';
+import type { PresentOptions } from './presentation.ts';
+import type { Prover } from './prover.ts';
+import { queue } from './queue.ts';
+import type { CheckedRequest } from './request.ts';
+import { openRequestDesk, type Wait } from './request-desk.ts';
+import type { DeviceStorage } from './storage.ts';
+
+export type { IssuedAccounts } from './accounts.ts';
+export type { Enrolled } from './enrolled-device.ts';
+export { type EnrolmentLink, type EnrolPhase, type Exchange, parseEnrolmentLink } from './enrolment.ts';
+export type { HistoryEntry } from './history.ts';
+export { parseNewPin } from './new-pin.ts';
+export type { PresentProgress } from './presentation.ts';
+export type { ProveOptions, Prover, ProvingStage } from './prover.ts';
+export type { Asked, CheckedRequest } from './request.ts';
+export { type DeviceStorage, memoryStorage } from './storage.ts';
+export { type IndexedDbStorageOptions, indexedDbStorage } from './storage-indexeddb.ts';
+export { type ProverWorker, type WorkerProverOptions, workerProver } from './worker-prover.ts';
+
+/** What an attempt leads to. */
+export type Outcome = CheckedRequest;
+
+export interface HolderOptions {
+  /** Public origin of the verifier, e.g. `https://verify.example`. */
+  readonly verifier: string;
+  readonly storage: DeviceStorage;
+  readonly prover: Prover;
+  readonly fetch?: typeof fetch;
+  /** Milliseconds, like `Date.now`; only differences count, the time itself is the verifier's. */
+  readonly now?: () => number;
+  /** Cryptographically secure. */
+  readonly random?: (length: number) => Uint8Array;
+  /** For each call; default 20. */
+  readonly timeoutSeconds?: number;
+}
+
+export interface HolderStatus {
+  readonly device: string;
+  readonly tenant: { readonly id: string; readonly name: string };
+  readonly enrolledAt: number;
+  readonly pinChangedAt: number | null;
+  readonly triesLeft: number;
+  /** Devices of the same customer enrolled after this one in the last 24 hours. */
+  readonly newer: readonly { readonly device: string; readonly enrolledAt: number }[];
+}
+
+export interface Call {
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * The customer's device. Every method may throw AkashiError: `not_enrolled`, `network`, `timeout`, `aborted`,
+ * `storage_unavailable`, `key_statement_invalid`, or a code of the verifier; further ones are named where they arise.
+ */
+export interface Holder {
+  /** As of the last call: another tab may have enrolled or removed the device since. */
+  readonly enrolled: Enrolled | null;
+  /** A device was enrolled here, and what was stored of it is gone or cannot be read: only a new enrolment helps. */
+  readonly storageLost: boolean;
+  /** Reads the storage again. */
+  reload(): Promise<Enrolled | null>;
+  /** Enrols this device anew, in place of an earlier enrolment. Throws also `malformed` (link), `pin_weak`. */
+  enrol(options: EnrolOptions): Promise<Enrolled>;
+  status(options?: Call): Promise<HolderStatus>;
+  /**
+   * The requests that wait for this customer, all checked, and pre-call passes with their claim code.
+   * With `wait`, the answer comes when something changes. Throws also `signature_invalid`, `request_invalid`.
+   */
+  requests(options?: Wait): Promise<readonly CheckedRequest[]>;
+  request(id: string, options?: Call): Promise<CheckedRequest>;
+  accept(id: string, options?: Call): Promise<CheckedRequest>;
+  later(id: string, options?: Call): Promise<CheckedRequest>;
+  decline(id: string, options?: Call): Promise<CheckedRequest>;
+  /** "I am not on a call with you": ends every open verification of this customer and raises an alert. */
+  report(id: string, options?: Call): Promise<CheckedRequest>;
+  /**
+   * One attempt. Accepts first what was not accepted yet. Afterwards the request is `done` with a verdict, or
+   * `accepted` with `attemptsLeft`. Throws also `malformed` (code, PIN), `account_unknown`, `pin_wrong` with
+   * `triesLeft`, `pin_locked`, `proof_failed`, `artifact_*`: none of these uses up the attempt; TypeError when a PIN is needed and none is given.
+   */
+  present(id: string, options?: PresentOptions): Promise<CheckedRequest>;
+  /** Throws also `pin_weak`, `pin_wrong` with `triesLeft`, `pin_locked`. */
+  changePin(options: ChangePinOptions): Promise<void>;
+  refreshAccounts(exchange: Exchange, options?: Call): Promise<Enrolled>;
+  /** Stops one of the `newer` devices. */
+  stopDevice(device: string, options?: Call): Promise<void>;
+  /** Revokes this device and forgets everything about it. */
+  remove(options?: Call): Promise<void>;
+  /** Who asked this device, newest first. */
+  history(): Promise<readonly HistoryEntry[]>;
+}
+
+/**
+ * Opens the device kept in this storage, enrolled or not.
+ * @throws AkashiError `storage_unavailable` when the storage cannot be opened at all; TypeError for a verifier that is no origin
+ */
+export async function openHolder(options: HolderOptions): Promise<Holder> {
+  const { storage, prover, now = Date.now, timeoutSeconds = 20 } = options;
+  const random = options.random ?? ((length) => crypto.getRandomValues(new Uint8Array(length)));
+  const http = openConnection({ ...options, timeoutSeconds });
+  const connection = openDeviceConnection({ connection: http, now, random });
+  const requests = openRequestDesk(connection, storage);
+  const desk = { connection, storage, prover, random, timeoutSeconds, requests };
+  const device = openEnrolledDevice(storage, connection.origin);
+  const conversation = openConversation(desk);
+  const inTurn = queue();
+
+  await device.load();
+  return {
+    get enrolled() {
+      return device.enrolled;
+    },
+    get storageLost() {
+      return device.storageLost;
+    },
+    async reload() {
+      await device.load();
+      return device.enrolled;
+    },
+    enrol: (enrolOptions) =>
+      inTurn(async () => {
+        const before = await device.load();
+        await enrol(desk, enrolOptions);
+        conversation.forgetPins();
+        if (before) await unregister(connection, before);
+        return enrolledNow(device);
+      }),
+    async status({ signal } = {}) {
+      const status = await readStatus(connection, await device.identity(), signal);
+      const { enrolledAt, pinChangedAt, triesLeft, newer } = status;
+      return { device: status.device, tenant: status.tenant, enrolledAt, pinChangedAt, triesLeft, newer };
+    },
+    requests: async (wait = {}) => conversation.list(await device.identity(), wait),
+    request: async (id, call = {}) => conversation.read(await device.identity(), id, call),
+    accept: async (id, call = {}) => conversation.answer(await device.identity(), id, 'accept', call),
+    later: async (id, call = {}) => conversation.answer(await device.identity(), id, 'later', call),
+    decline: async (id, call = {}) => conversation.answer(await device.identity(), id, 'decline', call),
+    report: async (id, call = {}) => conversation.answer(await device.identity(), id, 'report', call),
+    // One after the other: a second tap finds the state that the first one left, and costs neither try nor attempt.
+    present: (id, presentOptions = {}) =>
+      inTurn(async () => conversation.present(await device.identity(), id, presentOptions)),
+    changePin: (changeOptions) =>
+      inTurn(async () => {
+        await changePin(desk, await device.identity(), conversation.pinChange(), changeOptions);
+        conversation.forgetPins();
+      }),
+    async refreshAccounts(exchange, { signal } = {}) {
+      const identity = await device.identity();
+      const accounts = await refreshAccounts(desk, identity, exchange, signal);
+      await updateRecord(storage, identity, (record) => ({ ...record, ...accounts }));
+      return enrolledNow(device);
+    },
+    async stopDevice(newer, { signal } = {}) {
+      const path = `/v1/devices/${parse(base64url16, newer)}/stop`;
+      checkAnswer(
+        await connection.send(await device.identity(), { method: 'POST', path, repeatable: true, signal }),
+      );
+    },
+    remove: ({ signal } = {}) =>
+      inTurn(async () => {
+        const identity = await device.load();
+        if (identity) await revokeItself(connection, identity, signal);
+        await storage.exclusive(() => storage.clear());
+        conversation.forgetPins();
+        await device.load();
+      }),
+    // Before the first answer of the verifier the own clock has to do: only a word depends on it.
+    history: async () => readHistory(storage, connection.knownTime() ?? Math.floor(now() / 1000)),
+  };
+}
+
+async function enrolledNow(device: EnrolledDevice): Promise<Enrolled> {
+  await device.identity();
+  if (device.enrolled === null) throw new AkashiError('not_enrolled');
+  return device.enrolled;
+}

@@ -1,0 +1,108 @@
+import {
+  AkashiError,
+  type CircuitInputs,
+  computeWitness,
+  decodeProvingKey,
+  FACTS,
+  type FactId,
+  FIELD_ORDER,
+  type ProvingKey,
+  signalNames,
+  type WireProof,
+} from '@akashi/circuits';
+import type { LoadArtifact } from './artifact.ts';
+import { Bn254 } from './bn254.ts';
+import { bind, prepare } from './groth16.ts';
+import type { ProveOptions } from './prover.ts';
+import { queue } from './queue.ts';
+
+// Makes proofs in whatever thread it is called: worker and in-process provers run this same code.
+
+/** Inputs of a circuit by name, public and private. */
+export type NamedInputs = Readonly<Record<string, bigint | readonly bigint[]>>;
+
+/**
+ * A proof that these inputs satisfy the circuit of the fact. Whether they do is the caller's to make sure of: for
+ * most others there comes a proof that does not verify.
+ * Throws AkashiError `artifact_*`, `proof_failed`, `aborted`; TypeError for inputs that are not those of the fact.
+ */
+export type ProveFact = (fact: FactId, inputs: NamedInputs, options: ProveOptions) => Promise<WireProof>;
+
+export interface ProvingOptions {
+  readonly load: LoadArtifact;
+  /** Cryptographically secure. */
+  readonly random: (length: number) => Uint8Array;
+}
+
+/** Proofs one after the other: the curve's memory is one stack. */
+export function openProving({ load, random }: ProvingOptions): ProveFact {
+  const keys = new Map<FactId, ProvingKey>();
+  const inTurn = queue();
+  let curve: Promise<Bn254> | undefined;
+
+  const keyOf = async (fact: FactId, signal: AbortSignal | undefined): Promise<ProvingKey> => {
+    const key = keys.get(fact) ?? decodeProvingKey(await load(fact, signal));
+    keys.set(fact, key);
+    return key;
+  };
+  const prove = async <F extends FactId>(
+    fact: F,
+    inputs: CircuitInputs<F> & { readonly challenge: bigint },
+    { signal, onProgress }: ProveOptions,
+  ): Promise<WireProof> => {
+    onProgress?.('loading');
+    curve ??= Bn254.load();
+    const [loaded, key] = await Promise.all([curve, keyOf(fact, signal)]);
+    onProgress?.('proving');
+    const pause = breather(signal);
+    await pause();
+    // Made for challenge 0, which the preparation is for; the real one comes in when it is bound.
+    const witness = computeWitness(fact, { ...inputs, challenge: 0n });
+    const challengeSignal = (signalNames(fact) as readonly string[]).indexOf('challenge') + 1;
+    const preparation = await prepare(loaded, key, witness, challengeSignal, { pause });
+    return bind(preparation, inputs.challenge, loaded, random);
+  };
+
+  return (fact, inputs, options) =>
+    inTurn(async () => {
+      if (!areInputsOf(fact, inputs)) throw new TypeError('not the inputs of this fact');
+      try {
+        return await prove(fact, inputs, options);
+      } catch (cause) {
+        throw cause instanceof AkashiError ? cause : new AkashiError('proof_failed', { cause });
+      }
+    });
+}
+
+/** Exactly the registered inputs, each a field element or as many as the registry says. */
+function areInputsOf<F extends FactId>(
+  fact: F,
+  inputs: NamedInputs,
+): inputs is CircuitInputs<F> & { readonly challenge: bigint } & NamedInputs {
+  const { inputs: publicInputs, privateInputs } = FACTS[fact];
+  const lengths = new Map<string, number>([
+    ...publicInputs.map((name) => [name, 1] as const),
+    ...Object.entries(privateInputs),
+  ]);
+  const isElement = (value: unknown) => typeof value === 'bigint' && value >= 0n && value < FIELD_ORDER;
+  const fits = ([name, value]: readonly [string, bigint | readonly bigint[]]) => {
+    const length = lengths.get(name);
+    return length === 1
+      ? isElement(value)
+      : Array.isArray(value) && value.length === length && value.every(isElement);
+  };
+  const given = Object.entries(inputs);
+  return given.length === lengths.size && given.every(fits);
+}
+
+/** Lets other tasks of the thread run now and then, and ends the proof of a caller who stopped. */
+function breather(signal: AbortSignal | undefined): () => Promise<void> {
+  let last = performance.now();
+  return async () => {
+    if (performance.now() - last > 30) {
+      await new Promise((resolve) => setTimeout(resolve));
+      last = performance.now();
+    }
+    if (signal?.aborted) throw new AkashiError('aborted', { cause: signal.reason });
+  };
+}

@@ -1,0 +1,123 @@
+import {
+  AkashiError,
+  type Direction,
+  type FactId,
+  type Mode,
+  type PendingRequest,
+  type Purpose,
+  parseRequest,
+  type Request,
+  type Transaction,
+  tenantScope,
+  type Verdict,
+} from '@akashi/circuits';
+import type { DeviceConnection } from './device-connection.ts';
+import type { Identity } from './holder-record.ts';
+
+// What a device makes sure of before it shows a request (docs/protocol.md, section 6), and the data it shows.
+
+/** What a request says: the data an app renders. */
+export interface Asked {
+  readonly tenant: { readonly id: string; readonly name: string };
+  /** Display name of who asks; `null` when the tenant's back end does. */
+  readonly operator: string | null;
+  readonly mode: Mode;
+  readonly direction: Direction;
+  readonly purpose: Purpose;
+  readonly transaction: Transaction | null;
+  readonly facts: readonly FactId[];
+}
+
+/** A verification as its device may show it. */
+export interface CheckedRequest {
+  readonly id: string;
+  readonly state: 'pending' | 'accepted' | 'done';
+  readonly later: boolean;
+  /** UTC seconds by the verifier's time. */
+  readonly expiresAt: number;
+  readonly secondsLeft: number;
+  /** `null` only for one that is done and that this device does not remember. */
+  readonly asked: Asked | null;
+  /** Attempts left, the open one included; `null` unless accepted by this device. */
+  readonly attemptsLeft: number | null;
+  readonly verdict: Verdict | null;
+  /** After a pre-call pass: the six digits to say to the tenant, until they are claimed. */
+  readonly claim: { readonly code: string; readonly expiresAt: number; readonly secondsLeft: number } | null;
+}
+
+/** An open request after all checks, with what a presentation needs of it. */
+export interface OpenRequest {
+  /** The JWS exactly as signed: it goes into every challenge. */
+  readonly jws: string;
+  readonly request: Request;
+}
+
+/**
+ * Checks a signed request: kind, key, signature, verifier, audience, tenant, scope. Whether its life is over is the
+ * caller's to check, by `exp`.
+ * @throws AkashiError `signature_invalid`, `request_invalid`
+ */
+export async function checkRequest(
+  connection: Pick<DeviceConnection, 'origin' | 'verify'>,
+  { thumbprint, record }: Pick<Identity, 'thumbprint' | 'record'>,
+  { verification, jws }: { readonly verification: string; readonly jws: string },
+): Promise<Request> {
+  const payload = await connection.verify('request', jws);
+  try {
+    const request = parseRequest(payload);
+    const scope = String(tenantScope(record.tenant.id));
+    const meant =
+      request.iss === connection.origin &&
+      request.jti === verification &&
+      request.aud.includes(thumbprint) &&
+      request.tenant.id === record.tenant.id &&
+      request.iat < request.exp &&
+      request.facts.every((entry) => entry.fact !== 'account' || entry.scope === scope);
+    if (!meant) throw new AkashiError('request_invalid');
+    return request;
+  } catch (cause) {
+    throw new AkashiError('request_invalid', { cause });
+  }
+}
+
+export function askedBy(request: Request): Asked {
+  return {
+    tenant: request.tenant,
+    operator: request.operator ?? null,
+    mode: request.mode,
+    direction: request.direction,
+    purpose: request.purpose,
+    transaction: request.transaction ?? null,
+    facts: request.facts.map(({ fact }) => fact),
+  };
+}
+
+/**
+ * What to show of an answer.
+ * @param open the checked request in it, or `null` where it has none any more
+ * @param remembered what the request said, for one that is done
+ * @param now UTC seconds by the verifier's time
+ */
+export function checkedRequest(
+  answer: PendingRequest,
+  open: OpenRequest | null,
+  remembered: Asked | null,
+  now: number,
+): CheckedRequest {
+  // The signed end counts, not the one beside it; after it the request is over, even if the verifier is late to say so.
+  const expiresAt = open?.request.exp ?? answer.expiresAt;
+  const expired = answer.state !== 'done' && expiresAt <= now;
+  const claim = answer.claim && answer.claim.expiresAt > now ? answer.claim : null;
+  const over = expired || answer.state === 'done';
+  return {
+    id: answer.verification,
+    state: over ? 'done' : answer.state,
+    later: answer.later,
+    expiresAt,
+    secondsLeft: over ? 0 : expiresAt - now,
+    asked: open ? askedBy(open.request) : remembered,
+    attemptsLeft: over ? null : (answer.attempt?.left ?? null),
+    verdict: expired ? 'expired' : (answer.verdict ?? null),
+    claim: claim && { ...claim, secondsLeft: claim.expiresAt - now },
+  };
+}

@@ -1,0 +1,242 @@
+import { fileURLToPath } from 'node:url';
+import type { Verification } from '@akashi/circuits';
+import type { Agent } from '@akashi/sdk/agent';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { findChromium, HOW_TO_GET_CHROMIUM, launchChromium } from '../examples/pre-call/browser.ts';
+import { newAccount, newPin, openWorld, startOf, type TestTenant, type World } from './harness.ts';
+import type { PhonePage } from './page.ts';
+import { bundlePage, openPageSite, type PageSite } from './page-site.ts';
+
+// The SDK in a real browser, under the content security policy of a careful bank: no inline script, no eval, no worker
+// but the page's own.
+
+const SUBJECT = 'customer-1';
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+
+let world: World;
+let bank: TestTenant;
+let desk: Agent;
+let site: PageSite;
+let browser: Browser;
+let context: BrowserContext;
+let page: Page;
+let complaints: string[];
+
+beforeAll(async () => {
+  world = await openWorld();
+  const scripts = await bundlePage({
+    page: fileURLToPath(new URL('page.ts', import.meta.url)),
+    worker: '@akashi/sdk/prover-worker',
+    from: ROOT.replace(/\/$/, ''),
+    conditions: ['akashi-source'],
+  });
+  site = await openPageSite({
+    scripts,
+    artifacts: fileURLToPath(new URL('../circuits/artifacts/', import.meta.url)),
+    verifier: world.origin,
+    exchange: (receipt) => bank.issuer.issueAccounts({ receipt, subject: SUBJECT, accounts }),
+  });
+  bank = await world.tenant('aoba', [site.origin]);
+  desk = await bank.desk();
+  const path = await findChromium(process.env.CHROMIUM_PATH, process.env.PATH);
+  if (path === null) throw new Error(HOW_TO_GET_CHROMIUM);
+  browser = await launchChromium(path);
+});
+
+const accounts = [newAccount()];
+
+afterAll(async () => {
+  await browser.close();
+  site.close();
+  await world.close();
+});
+
+beforeEach(async () => {
+  context = await browser.newContext();
+  complaints = [];
+  page = await openPage();
+});
+
+afterEach(() => context.close());
+
+async function openPage(): Promise<Page> {
+  const opened = await context.newPage();
+  opened.on('console', (message) => {
+    // The first call of a device is answered with a nonce and 401, which browsers write down as a failure to load.
+    const isNonce = /status of 401/.test(message.text()) && message.location().url.startsWith(world.origin);
+    if (/error|warning/.test(message.type()) && !isNonce) complaints.push(message.text());
+  });
+  opened.on('pageerror', (error) => complaints.push(error.message));
+  await opened.goto(site.origin);
+  return opened;
+}
+
+/** One call of what the page offers. */
+function tell<Name extends keyof PhonePage>(
+  name: Name,
+  args: Parameters<PhonePage[Name]>,
+  at: Page = page,
+): Promise<Awaited<ReturnType<PhonePage[Name]>>> {
+  return at.evaluate(
+    ([called, given]) => {
+      const { phonePage } = globalThis as unknown as {
+        phonePage: Record<string, (...args: unknown[]) => never>;
+      };
+      const method = phonePage[called];
+      if (method === undefined) throw new TypeError('the page offers no such thing');
+      return method(...given);
+    },
+    [name, args] as const,
+  );
+}
+
+/** A phone page that is enrolled, and its PIN. */
+async function enrolled(): Promise<string> {
+  const pin = newPin();
+  expect(await tell('open', [world.origin])).toEqual({ device: null, storageLost: false });
+  const { fragment } = await bank.issuer.requestEnrolment(SUBJECT);
+  const { device } = await tell('enrol', [`${site.origin}/${fragment}`, pin]);
+  expect(device).toMatch(/^[A-Za-z0-9_-]{22}$/);
+  return pin;
+}
+
+async function started(): Promise<Verification & { readonly code: string }> {
+  const verification = await desk.start(startOf(SUBJECT));
+  return { ...verification, code: verification.code ?? '' };
+}
+
+async function expectNothingRefused(): Promise<void> {
+  expect(await tell('violations', [])).toEqual([]);
+  expect(complaints).toEqual([]);
+}
+
+describe('a phone page', () => {
+  test('enrols, proves in its worker, and the desk sees passed; the policy refuses nothing of it', async () => {
+    const pin = await enrolled();
+    const { verification, code } = await started();
+    expect(await tell('requests', [])).toEqual([verification]);
+    const workers: string[] = [];
+    page.on('worker', (worker) => workers.push(worker.url()));
+    expect(await tell('present', [verification, code, pin])).toEqual({ verdict: 'passed' });
+    expect(await desk.wait(verification)).toMatchObject({ verdict: 'passed' });
+    expect(workers).toEqual([`${site.origin}/prover-worker.js`]);
+    await expectNothingRefused();
+  });
+
+  test('the policy is in force: what the SDK does not do would be refused and noticed', async () => {
+    const outcome = await page.evaluate(async () => {
+      const script = URL.createObjectURL(new Blob(['postMessage(1)'], { type: 'text/javascript' }));
+      const worker = new Worker(script);
+      return new Promise<string>((resolve) => {
+        worker.onmessage = () => resolve('ran');
+        worker.onerror = () => resolve('refused');
+      });
+    });
+    expect(outcome).toBe('refused');
+    await vi.waitUntil(async () => (await tell('violations', [])).includes('worker-src blob'), {
+      timeout: 5_000,
+    });
+  });
+
+  test('keys stay over a reload, and cannot be taken out', async () => {
+    const pin = await enrolled();
+    await page.reload();
+    const { device } = await tell('open', [world.origin]);
+    expect(device).not.toBeNull();
+    const { verification, code } = await started();
+    expect(await tell('present', [verification, code, pin])).toEqual({ verdict: 'passed' });
+    expect(await tell('history', [])).toEqual(['passed']);
+    expect(await keptKeys()).toEqual([
+      { name: 'privateKey', type: 'private', extractable: false, exported: 'InvalidAccessError' },
+      { name: 'storageKey', type: 'secret', extractable: false, exported: 'InvalidAccessError' },
+    ]);
+    await expectNothingRefused();
+  });
+
+  test.each(['loading', 'proving'] as const)(
+    'stopped while %s it leaves no worker, and the next tap works',
+    async (stage) => {
+      const pin = await enrolled();
+      const { verification, code } = await started();
+      const stopped = await tell('presentAndAbort', [verification, code, pin, stage]);
+      expect(stopped).toEqual({ error: 'aborted' });
+      await vi.waitUntil(() => page.workers().length === 0, { timeout: 5_000 });
+      expect(await desk.verification(verification)).toMatchObject({ state: 'accepted' });
+      expect(await tell('present', [verification, code, pin])).toEqual({ verdict: 'passed' });
+      await expectNothingRefused();
+    },
+  );
+
+  test('two tabs are one phone', async () => {
+    const pin = await enrolled();
+    const second = await openPage();
+    const { device } = await tell('open', [world.origin], second);
+    expect(device).not.toBeNull();
+    const [one, two] = [await started(), await started()];
+    const both = await Promise.all([
+      tell('present', [one.verification, one.code, pin]),
+      tell('present', [two.verification, two.code, pin], second),
+    ]);
+    expect(both).toEqual([{ verdict: 'passed' }, { verdict: 'passed' }]);
+    for (const tab of [page, second]) expect(await tell('history', [], tab)).toEqual(['passed', 'passed']);
+    await expectNothingRefused();
+  });
+
+  test('lost storage is told from a first visit', async () => {
+    await enrolled();
+    await page.evaluate(async () => {
+      for (const { name = '' } of await indexedDB.databases()) {
+        await new Promise<void>((resolve, reject) => {
+          const request = indexedDB.deleteDatabase(name);
+          request.onsuccess = () => resolve();
+          request.onerror = () => reject(request.error);
+        });
+      }
+    });
+    await page.reload();
+    expect(await tell('open', [world.origin])).toEqual({ device: null, storageLost: true });
+    // A new enrolment is the way on.
+    const { fragment } = await bank.issuer.requestEnrolment(SUBJECT);
+    expect(await tell('enrol', [fragment, newPin()])).toMatchObject({ storageLost: false });
+  });
+
+  test('a circuit with one bit changed is not used', async () => {
+    const pin = await enrolled();
+    const { verification, code } = await started();
+    site.corrupt = true;
+    const result = await tell('present', [verification, code, pin]);
+    site.corrupt = false;
+    expect(result).toEqual({ error: 'artifact_invalid' });
+    expect(await tell('present', [verification, code, pin])).toEqual({ verdict: 'passed' });
+  });
+});
+
+/** What lies in the page's database, as a script of the page could get at it. */
+function keptKeys(): Promise<readonly object[]> {
+  return page.evaluate(async () => {
+    const settled = <T>(request: IDBRequest<T>) =>
+      new Promise<T>((resolve, reject) => {
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error);
+      });
+    const keys: object[] = [];
+    for (const { name = '' } of await indexedDB.databases()) {
+      const database = await settled(indexedDB.open(name));
+      for (const store of database.objectStoreNames) {
+        const values: unknown[] = await settled(database.transaction(store).objectStore(store).getAll());
+        for (const [field, key] of values.flatMap((value) => Object.entries(value as object))) {
+          if (!(key instanceof CryptoKey)) continue;
+          const format = key.type === 'private' ? 'pkcs8' : 'raw';
+          const exported = await crypto.subtle.exportKey(format, key).then(
+            () => 'exported',
+            (error: DOMException) => error.name,
+          );
+          keys.push({ name: field, type: key.type, extractable: key.extractable, exported });
+        }
+      }
+      database.close();
+    }
+    return keys;
+  });
+}

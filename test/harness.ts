@@ -1,0 +1,281 @@
+import { randomBytes, randomInt } from 'node:crypto';
+import { appendFileSync, copyFileSync, existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { FACT_IDS, type FactId, type Start } from '@akashi/circuits';
+import { type Agent, openAgent } from '@akashi/sdk/agent';
+import { type DeviceStorage, type Holder, memoryStorage, openHolder } from '@akashi/sdk/holder';
+import { generateIssuerKeys, type Issuer, openIssuer } from '@akashi/sdk/issuer';
+import {
+  type Alert,
+  createDevelopmentKeys,
+  createOperator,
+  createSignInLink,
+  createTenant,
+  type KeysDocument,
+  type LogEntry,
+  type Notice,
+  openKeys,
+  type Store,
+  startVerifier,
+} from '@akashi/verifier';
+import { prover } from './proofs.ts';
+import { keepSecret, newTraceFolder } from './run.ts';
+
+// A whole world in one process: a verifier on a real file and a real port, tenants with their back ends, desks and
+// phones, all of them through the packages that people use. Whatever is secret in it is listed for the search
+// after the run.
+
+export interface World {
+  /** Public origin of the verifier. */
+  readonly origin: string;
+  /** Its database. */
+  readonly file: string;
+  readonly store: Store;
+  /** Everything that lies outside the database. */
+  readonly keys: KeysDocument;
+  readonly notices: readonly Notice[];
+  readonly alerts: readonly Alert[];
+  /** Everything logged so far. */
+  log(): readonly LogEntry[];
+  /** UTC seconds of the verifier. */
+  now(): number;
+  /** Moves the verifier's clock. */
+  advance(seconds: number): void;
+  tenant(id: string, origins?: readonly string[]): Promise<TestTenant>;
+  /** What the audit says of a tenant so far, oldest first. */
+  audit(tenant: string): Promise<readonly AuditLine[]>;
+  close(): Promise<void>;
+}
+
+export type AuditLine = Readonly<Record<string, unknown>> & { readonly event: string };
+
+export interface TestTenant {
+  readonly id: string;
+  readonly apiKey: string;
+  readonly issuer: Issuer;
+  /** A new operator, signed in. */
+  desk(name?: string): Promise<Agent>;
+  /** A new phone of the customer, enrolled. */
+  phone(subject: string, options?: PhoneOptions): Promise<Phone>;
+}
+
+export interface PhoneOptions {
+  readonly pin?: string;
+  readonly accounts?: readonly Account[];
+  readonly storage?: DeviceStorage;
+}
+
+export interface Account {
+  readonly number: string;
+  readonly label: string;
+}
+
+export interface Phone {
+  readonly holder: Holder;
+  readonly storage: DeviceStorage;
+  readonly subject: string;
+  readonly pin: string;
+  readonly accounts: readonly Account[];
+}
+
+/** The policy with every fact, and one for each fact alone. */
+export const POLICY = 'caller';
+export const policyOf = (fact: FactId) => `only-${fact}`;
+
+export const PURPOSES = [
+  { id: 'identify', text: { ja: 'ご本人確認', en: 'Making sure it is you' } },
+  { id: 'transfer', text: { ja: 'お振込みの確認', en: 'Confirming a transfer' } },
+] as const;
+
+/** What an operator starts most of the time. */
+export function startOf(subject: string, rest: Partial<Start> = {}): Start {
+  return {
+    subject,
+    policy: POLICY,
+    purpose: 'identify',
+    mode: 'call',
+    call: { direction: 'inbound' },
+    ...rest,
+  };
+}
+
+/** @param options.file a database that may be there already; below a folder of {@link newTraceFolder} */
+export async function openWorld(options: { readonly file?: string } = {}): Promise<World> {
+  const file = options.file ?? join(newTraceFolder(), 'verifier.db');
+  const folder = dirname(file);
+  let offset = 0;
+  const now = () => Math.floor(Date.now() / 1000) + offset;
+  const notices: Notice[] = [];
+  const alerts: Alert[] = [];
+  const logged: LogEntry[] = [];
+  let document: KeysDocument | undefined;
+  const service = await startVerifier({
+    file,
+    keys: async (origin) => {
+      document = (await createDevelopmentKeys(origin, now(), randomBytes)).keys;
+      return openKeys(document);
+    },
+    port: 0,
+    hostname: 'localhost',
+    clock: now,
+    random: randomBytes,
+    log(entry) {
+      logged.push(entry);
+      appendFileSync(join(folder, 'verifier.log'), `${JSON.stringify(entry)}\n`);
+    },
+    notify: async (notice) => void notices.push(notice),
+    alert: async (alert) => void alerts.push(alert),
+  });
+  if (document === undefined) throw new TypeError('the service makes its keys before it is started');
+  const { origin, store } = service;
+  return {
+    origin,
+    file,
+    store,
+    keys: document,
+    notices,
+    alerts,
+    log: () => logged,
+    now,
+    advance(seconds) {
+      offset += seconds;
+    },
+    tenant: (id, origins = []) => openTenant({ origin, store, now }, id, origins),
+    audit: (tenant) => readAudit(store, tenant),
+    async close() {
+      // Closing empties the log of the database: what was in it is searched, too.
+      if (existsSync(`${file}-wal`))
+        copyFileSync(`${file}-wal`, join(folder, 'verifier.db-wal-before-close'));
+      await service.close();
+    },
+  };
+}
+
+async function openTenant(
+  { origin, store, now }: Pick<World, 'origin' | 'store' | 'now'>,
+  id: string,
+  origins: readonly string[],
+): Promise<TestTenant> {
+  const name = `Bank ${id}`;
+  const { apiKey } = await createTenant(
+    store,
+    { tenant: id, name, origins: [...origins] },
+    now(),
+    randomBytes,
+  );
+  keepSecret('token', apiKey);
+  const issuer = await openTestIssuer(origin, id, apiKey, now);
+  return {
+    id,
+    apiKey,
+    issuer,
+    async desk(name = 'Sato') {
+      const operator = { tenant: id, name, role: 'operator' } as const;
+      const operatorId = await createOperator(store, operator, now(), randomBytes);
+      const link = await createSignInLink(store, id, operatorId, now(), randomBytes);
+      keepSecret('token', link);
+      const desk = openAgent({ verifier: origin, fetch: listingFetch });
+      await desk.signIn(`https://desk.example/#signin=${link}`);
+      return desk;
+    },
+    phone: (subject, options) => enrolPhone(origin, issuer, subject, options),
+  };
+}
+
+/** The tenant's back end: keys of its own, known to the verifier, and the policies of these tests. */
+export async function openTestIssuer(
+  verifier: string,
+  tenant: string,
+  apiKey: string,
+  now: () => number,
+): Promise<Issuer> {
+  const keys = await generateIssuerKeys();
+  keepSecret('token', keys.accountKey);
+  const milliseconds = () => now() * 1000;
+  const issuer = await openIssuer({
+    verifier,
+    tenant,
+    apiKey,
+    ...keys,
+    now: milliseconds,
+    fetch: listingFetch,
+  });
+  await issuer.register();
+  await issuer.putPolicy({ policy: POLICY, facts: [...FACT_IDS], purposes: [...PURPOSES] });
+  for (const fact of FACT_IDS) {
+    await issuer.putPolicy({ policy: policyOf(fact), facts: [fact], purposes: [...PURPOSES] });
+  }
+  return issuer;
+}
+
+/** Enrols a phone through the SDK. */
+export async function enrolPhone(
+  verifier: string,
+  issuer: Issuer,
+  subject: string,
+  { pin = newPin(), accounts = [newAccount()], storage = memoryStorage() }: PhoneOptions = {},
+): Promise<Phone> {
+  const holder = await openHolder({ verifier, storage, prover, fetch: listingFetch });
+  const { fragment } = await issuer.requestEnrolment(subject);
+  await holder.enrol({
+    link: `https://phone.example/${fragment}`,
+    pin,
+    exchange: (receipt) => issuer.issueAccounts({ receipt, subject, accounts }),
+  });
+  listRecord(await storage.read('holder'));
+  return { holder, storage, subject, pin, accounts };
+}
+
+/** Twelve digits, so that a hit in a database means something; not one of those that the phone refuses. */
+export function newPin(): string {
+  const pin = `7${String(randomInt(10 ** 11)).padStart(11, '0')}`;
+  keepSecret('digits', pin);
+  return pin;
+}
+
+export function newAccount(label = 'Ordinary'): Account {
+  const number = `9${String(randomInt(10 ** 13)).padStart(13, '0')}`;
+  keepSecret('digits', number);
+  return { number, label };
+}
+
+/** Lists what a phone keeps that no verifier may have. */
+function listRecord(record: unknown): void {
+  const { holderSecret, issued } = record as {
+    holderSecret: string;
+    issued: { accounts: { accountKey: string }[] };
+  };
+  keepSecret('field', holderSecret);
+  for (const { accountKey } of issued.accounts) keepSecret('field', accountKey);
+}
+
+const LISTED = { token: 'token', session: 'token', code: 'code' } as const;
+
+/** `fetch`, with the tokens and codes that it carries listed. */
+export const listingFetch: typeof fetch = async (input, init) => {
+  if (typeof init?.body === 'string') listIn(init.body);
+  const response = await fetch(input, init);
+  if (/^application\/json/.test(response.headers.get('content-type') ?? ''))
+    listIn(await response.clone().text());
+  return response;
+};
+
+function listIn(json: string): void {
+  for (const [, name, value] of json.matchAll(/"(token|session|code)":"([A-Za-z0-9_-]+)"/g)) {
+    // The code of a problem document is a word.
+    if (name === 'code' && !/^[0-9]{6}$/.test(value ?? '')) continue;
+    if (name === 'token' || name === 'session' || name === 'code') keepSecret(LISTED[name], value ?? '');
+  }
+}
+
+async function readAudit(store: Store, tenant: string): Promise<readonly AuditLine[]> {
+  await store.linkAudit();
+  const lines: AuditLine[] = [];
+  for (let after = 0; ; ) {
+    const entries = await store.auditEntries(tenant, after, 500);
+    lines.push(...entries.map((entry) => JSON.parse(entry.content) as AuditLine));
+    const last = entries.at(-1)?.seq;
+    if (last === undefined || last === null) return lines;
+    after = last;
+  }
+}

@@ -1,0 +1,29 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { listedSecrets, RUN_FOLDER, secretsFile, tracesFolder } from './run.ts';
+import { filesBelow, searchFolder } from './search.ts';
+
+// Around the whole run of the tests: makes its folder, and at the end looks through every database and log in it for
+// the PINs, account numbers, holder secrets, codes and tokens that the tests used. A find fails the run, and
+// the folder stays.
+
+export function setup(): () => void {
+  const out = fileURLToPath(new URL('../out/', import.meta.url));
+  mkdirSync(out, { recursive: true });
+  const run = mkdtempSync(join(out, 'test-run-'));
+  mkdirSync(tracesFolder(run));
+  writeFileSync(secretsFile(run), '', { mode: 0o600 });
+  process.env[RUN_FOLDER] = run;
+  return () => {
+    const secrets = listedSecrets(run);
+    const files = filesBelow(tracesFolder(run));
+    const finds = searchFolder(tracesFolder(run), secrets);
+    if (finds.length > 0) {
+      console.error(finds);
+      throw new Error(`${finds.length} secrets found in what the tests left behind: ${run}`);
+    }
+    console.log(`No trace of ${secrets.length} secrets in ${files.length} databases and logs of this run.`);
+    rmSync(run, { recursive: true });
+  };
+}

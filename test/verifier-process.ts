@@ -1,0 +1,92 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { appendFileSync, createWriteStream, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createDevelopmentKeys, openKeys, parseKeysDocument, startVerifier } from '@akashi/verifier';
+
+// The verifier in a process of its own, which can be killed. This file is both sides: who starts it, and the process.
+
+/** One line of JSON, the argument of the process. */
+interface ProcessOptions {
+  /** For database and log; searched after the run. */
+  readonly folder: string;
+  /** Made on the first start. */
+  readonly keysFile: string;
+  /** 0 on the first start; the same again afterwards, since the origin holds it. */
+  readonly port: number;
+  /**
+   * Pattern of a route: the process kills itself when a call of it was served and its answer has not left yet. The
+   * log is the place: it is told of a call after everything was done, and before anything is written to the wire.
+   */
+  readonly dieBeforeAnswering?: string;
+}
+
+export interface VerifierProcess {
+  readonly origin: string;
+  readonly port: number;
+  readonly file: string;
+  /** Resolves when the process is gone, with the signal that ended it. */
+  readonly ended: Promise<string | null>;
+  /** SIGKILL. */
+  kill(): Promise<void>;
+}
+
+export async function startVerifierProcess(options: ProcessOptions): Promise<VerifierProcess> {
+  const child = fork(fileURLToPath(import.meta.url), [JSON.stringify(options)], {
+    execArgv: ['--conditions=akashi-source', '--import', 'tsx'],
+    silent: true,
+  });
+  keepOutput(child, join(options.folder, 'process.log'));
+  const ended = once(child, 'exit').then(([, signal]: (string | null)[]) => signal ?? null);
+  const message = await Promise.race([once(child, 'message'), ended]);
+  if (!Array.isArray(message)) throw new Error(`the verifier did not start: see ${options.folder}`);
+  const { origin, port } = message[0] as { origin: string; port: number };
+  return {
+    origin,
+    port,
+    file: databaseOf(options),
+    ended,
+    async kill() {
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}
+
+function keepOutput(child: ChildProcess, file: string): void {
+  const output = createWriteStream(file, { flags: 'a' });
+  child.stdout?.pipe(output, { end: false });
+  child.stderr?.pipe(output, { end: false });
+}
+
+function databaseOf({ folder }: ProcessOptions): string {
+  return join(folder, 'verifier.db');
+}
+
+async function run(options: ProcessOptions): Promise<void> {
+  const { folder, keysFile, port, dieBeforeAnswering } = options;
+  const service = await startVerifier({
+    file: databaseOf(options),
+    port,
+    hostname: 'localhost',
+    async keys(origin) {
+      if (!existsSync(keysFile)) {
+        const now = Math.floor(Date.now() / 1000);
+        const { keys } = await createDevelopmentKeys(origin, now, randomBytes);
+        writeFileSync(keysFile, JSON.stringify(keys), { mode: 0o600 });
+      }
+      return openKeys(parseKeysDocument(readFileSync(keysFile, 'utf8')));
+    },
+    log(entry) {
+      appendFileSync(join(folder, 'verifier.log'), `${JSON.stringify(entry)}\n`);
+      if (entry.route === dieBeforeAnswering && entry.status === 200) process.kill(process.pid, 'SIGKILL');
+    },
+  });
+  // The tests' process is gone, so is this one.
+  process.once('disconnect', () => process.exit());
+  process.send?.({ origin: service.origin, port: service.port });
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) await run(JSON.parse(process.argv[2] ?? ''));
