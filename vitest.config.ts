@@ -4,7 +4,9 @@ const conditions = ['akashi-source', 'import', 'module', 'node', 'default'];
 
 export default defineConfig({
   resolve: { conditions },
-  ssr: { resolve: { conditions, externalConditions: ['akashi-source', 'import', 'module', 'node', 'default'] } },
+  ssr: {
+    resolve: { conditions, externalConditions: ['akashi-source', 'import', 'module', 'node', 'default'] },
+  },
   test: {
     include: ['{circuits,sdk,verifier,examples,bench,test}/**/*.test.ts'],
     exclude: ['**/node_modules/**', '**/dist/**'],

@@ -92,7 +92,7 @@ export interface Holder {
   report(id: string, options?: Call): Promise<CheckedRequest>;
   /**
    * One attempt. Accepts first what was not accepted yet. Afterwards the request is `done` with a verdict, or
-   * `accepted` with `attemptsLeft`. Throws also `malformed` (code, PIN), `account_unknown`, `pin_wrong` with
+   * `accepted` with `attemptsLeft`. Throws also `malformed` (code, PIN), `account_unknown`, `credential_expired`, `pin_wrong` with
    * `triesLeft`, `pin_locked`, `proof_failed`, `artifact_*`: none of these uses up the attempt; TypeError when a PIN is needed and none is given.
    */
   present(id: string, options?: PresentOptions): Promise<CheckedRequest>;

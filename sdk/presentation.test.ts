@@ -95,7 +95,7 @@ describe('a presentation', () => {
     verifier.now += 60;
     await phone.holder.status();
     const given = { code: CODE, pin: PIN };
-    await expect(phone.holder.present(id, given)).rejects.toMatchObject({ code: 'account_unknown' });
+    await expect(phone.holder.present(id, given)).rejects.toMatchObject({ code: 'credential_expired' });
   });
 
   test.each(['', '12345', '1234567', '12345a', '½23456'])(

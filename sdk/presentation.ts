@@ -62,7 +62,8 @@ interface Secrets {
 /**
  * One attempt at an accepted verification.
  * @returns the verifier's answer after it: done, or accepted with the next attempt open
- * @throws AkashiError `malformed` (no six digits, or any in pre-call mode), `account_unknown`, `pin_wrong`, `pin_locked`: the attempt is not used up
+ * @throws AkashiError `malformed` (no six digits, or any in pre-call mode), `account_unknown`,
+ * `credential_expired`, `pin_wrong`, `pin_locked`: the attempt is not used up
  */
 export async function present(
   desk: PresentationDesk,
