@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import type { Compilation } from './compilation.ts';
 import { BASE_FIELD_ORDER, bytesToInteger, FIELD_ORDER } from './field.ts';
-import { type CircuitInputs, FACTS, type FactId, signalNames } from './protocol.ts';
+import { type CircuitInputs, type FactId, signalNames } from './protocol.ts';
 import { encodeProvingKey, type WirePoints } from './proving-key.ts';
 import { type LinearCombination, readSections, readWitness } from './r1cs.ts';
+import { sampleInputs } from './sample-inputs.ts';
 import { type FileRef, snarkjs } from './snarkjs.ts';
 import type { Witness } from './witness.ts';
 
@@ -62,39 +63,17 @@ export async function convertKey(
   });
 }
 
-/**
- * Inputs as a circuit takes them: elements, and small ones where it takes only those. Bits are drawn apart, or two of
- * them could agree in every sample.
- */
-function sampleInputs(fact: FactId, index: number): CircuitInputs<FactId> {
-  const element = (name: string): bigint =>
-    bytesToInteger(createHash('sha256').update(`${fact}/${index}/${name}`).digest()) % FIELD_ORDER;
-  const small: Readonly<Record<string, bigint>> = {
-    reveal: element('reveal') % 2n,
-    index: element('index') % 16n,
-  };
-  const { inputs, privateInputs } = FACTS[fact];
-  const names: readonly (readonly [string, number])[] = [
-    ...inputs.map((name) => [name, 1] as const),
-    ...Object.entries(privateInputs),
-  ];
-  return Object.fromEntries(
-    names.map(([name, length]) => [
-      name,
-      length === 1
-        ? (small[name] ?? element(name))
-        : Array.from({ length }, (_, i) => element(`${name}/${i}`)),
-    ]),
-  ) as unknown as CircuitInputs<FactId>;
-}
-
 async function sample(
   fact: FactId,
   compilation: Compilation,
   program: WitnessProgram,
   index: number,
 ): Promise<Sample> {
-  const inputs = sampleInputs(fact, index);
+  // Every value is drawn apart, bits as well: two that went together in all samples would be taken for one.
+  const inputs = sampleInputs(
+    fact,
+    (name) => bytesToInteger(createHash('sha256').update(`${fact}/${index}/${name}`).digest()) % FIELD_ORDER,
+  );
   const witness: FileRef = { type: 'mem' };
   await snarkjs.wtns.calculate({ ...inputs }, compilation.wasm, witness);
   return { wires: readWitness(witness.data ?? new Uint8Array()), tape: program(fact, inputs).tape };

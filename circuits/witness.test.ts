@@ -5,24 +5,13 @@ import { artifactFile } from './artifact.ts';
 import { type Circuit, openCircuit } from './circuit.ts';
 import { bytesToInteger, FIELD_ORDER } from './field.ts';
 import { convertKey } from './key-conversion.ts';
-import { type CircuitInputs, FACT_IDS, FACTS, type FactId, signalsToArray } from './protocol.ts';
+import { FACT_IDS, type FactId, signalsToArray } from './protocol.ts';
 import { decodeProvingKey, encodeProvingKey, type ProvingKey } from './proving-key.ts';
 import type { LinearCombination } from './r1cs.ts';
+import { sampleInputs } from './sample-inputs.ts';
 import { computeWitness } from './witness.ts';
 
-/** Random elements by the registry; small ones where a circuit takes only those. */
-function randomInputs(fact: FactId): CircuitInputs<FactId> {
-  const element = () => bytesToInteger(randomBytes(48)) % FIELD_ORDER;
-  const small: Record<string, bigint> = { reveal: element() % 2n, index: element() % 16n };
-  const { inputs, privateInputs } = FACTS[fact];
-  const lengths = [...inputs.map((name) => [name, 1] as const), ...Object.entries(privateInputs)];
-  return Object.fromEntries(
-    lengths.map(([name, length]) => [
-      name,
-      length === 1 ? (small[name] ?? element()) : Array.from({ length }, element),
-    ]),
-  ) as unknown as CircuitInputs<FactId>;
-}
+const randomElement = () => bytesToInteger(randomBytes(48)) % FIELD_ORDER;
 
 describe.each(FACT_IDS)('the program of %s', (fact) => {
   let circuit: Circuit<FactId>;
@@ -40,7 +29,7 @@ describe.each(FACT_IDS)('the program of %s', (fact) => {
   test('gives every wire and every side of a constraint the value that the compiled circuit gives it', async () => {
     const { constraints } = circuit.compilation.r1cs;
     for (let run = 0; run < 20; run++) {
-      const inputs = randomInputs(fact);
+      const inputs = sampleInputs(fact, randomElement);
       const wires = await circuit.witness(inputs);
       const { tape, signals } = computeWitness(fact, inputs);
       const at = (place: number): bigint =>

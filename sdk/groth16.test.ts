@@ -8,7 +8,6 @@ import {
   computeWitness,
   decodeProvingKey,
   FACT_IDS,
-  FACTS,
   type FactId,
   FIELD_ORDER,
   type ProvingKey,
@@ -19,6 +18,7 @@ import {
 import { artifactFile } from '@akashi/circuits/artifacts';
 import * as oracle from 'snarkjs';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { sampleInputs } from '../circuits/sample-inputs.ts';
 import { Bn254 } from './bn254.ts';
 import { bind, type Preparation, type PreparedParts, prepare } from './groth16.ts';
 import { nobleCombiner } from './noble-combiner.ts';
@@ -28,19 +28,7 @@ const random = (length: number) => new Uint8Array(randomBytes(length));
 const artifact = (fact: FactId, kind: 'key' | 'vkey') =>
   readFile(fileURLToPath(import.meta.resolve(`@akashi/circuits/artifacts/${artifactFile(fact, kind).name}`)));
 
-/** Inputs by the registry: random elements, small ones where a circuit takes only those. */
-function randomInputs<F extends FactId>(fact: F): CircuitInputs<F> {
-  const element = () => bytesToInteger(randomBytes(48)) % FIELD_ORDER;
-  const small: Record<string, bigint> = { reveal: element() % 2n, index: element() % 16n };
-  const { inputs, privateInputs } = FACTS[fact];
-  const lengths = [...inputs.map((name) => [name, 1] as const), ...Object.entries(privateInputs)];
-  return Object.fromEntries(
-    lengths.map(([name, length]) => [
-      name,
-      length === 1 ? (small[name] ?? element()) : Array.from({ length }, element),
-    ]),
-  ) as unknown as CircuitInputs<F>;
-}
+const randomElement = () => bytesToInteger(randomBytes(48)) % FIELD_ORDER;
 
 describe.each(FACT_IDS)('a late-bound proof of %s', (fact) => {
   let curve: Bn254;
@@ -69,7 +57,7 @@ describe.each(FACT_IDS)('a late-bound proof of %s', (fact) => {
 
   test('verifies under snarkjs for ten random witnesses, bound with and without WebAssembly', async () => {
     for (let i = 0; i < 10; i++) {
-      const inputs = randomInputs(fact);
+      const inputs = sampleInputs(fact, randomElement);
       const preparation = await prepareFor(inputs);
       for (const combiner of [curve, nobleCombiner]) {
         const proof = bind(preparation, inputs.challenge, combiner, random);
@@ -79,7 +67,7 @@ describe.each(FACT_IDS)('a late-bound proof of %s', (fact) => {
   });
 
   test('fails with one bit of the challenge, or any other public signal, changed', async () => {
-    const inputs = randomInputs(fact);
+    const inputs = sampleInputs(fact, randomElement);
     const proof = bind(await prepareFor(inputs), inputs.challenge, curve, random);
     const signals = signalsOf(inputs);
     expect(await verify(signals, proof)).toBe(true);
@@ -90,7 +78,7 @@ describe.each(FACT_IDS)('a late-bound proof of %s', (fact) => {
   });
 
   test('is bound to the challenge it was given, whatever the preparation saw', async () => {
-    const inputs = randomInputs(fact);
+    const inputs = sampleInputs(fact, randomElement);
     const preparation: Preparation = await prepareFor(inputs);
     for (const challenge of [0n, 1n, FIELD_ORDER - 1n]) {
       const proof = bind(preparation, challenge, curve, random);
@@ -99,7 +87,7 @@ describe.each(FACT_IDS)('a late-bound proof of %s', (fact) => {
   });
 
   test('shares no group element with another from the same preparation', async () => {
-    const inputs = randomInputs(fact);
+    const inputs = sampleInputs(fact, randomElement);
     const preparation = await prepareFor(inputs);
     const [one, other] = [1, 2].map(() => bind(preparation, inputs.challenge, curve, random));
     for (const part of ['a', 'b', 'c'] as const) expect(one?.[part]).not.toEqual(other?.[part]);
@@ -109,7 +97,7 @@ describe.each(FACT_IDS)('a late-bound proof of %s', (fact) => {
   });
 
   test('comes out of an interrupted preparation that went on from its parts', async () => {
-    const inputs = randomInputs(fact);
+    const inputs = sampleInputs(fact, randomElement);
     const witness = computeWitness(fact, { ...inputs, challenge: 0n });
     let kept: Partial<PreparedParts> = {};
     let pauses = 0;
