@@ -3,9 +3,9 @@ import type { Verification } from '@akashi/circuits';
 import type { Agent } from '@akashi/sdk/agent';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { findChromium, HOW_TO_GET_CHROMIUM, launchChromium } from '../examples/pre-call/browser.ts';
 import { newAccount, newPin, openWorld, startOf, type TestTenant, type World } from './harness.ts';
 import type { PhonePage } from './page.ts';
+import { openBrowser, tellPage } from './page-driver.ts';
 import { bundlePage, openPageSite, type PageSite } from './page-site.ts';
 
 // The SDK in a real browser, under the content security policy of a careful bank: no inline script, no eval, no worker
@@ -39,9 +39,7 @@ beforeAll(async () => {
   });
   bank = await world.tenant('aoba', [site.origin]);
   desk = await bank.desk();
-  const path = await findChromium(process.env.CHROMIUM_PATH, process.env.PATH);
-  if (path === null) throw new Error(HOW_TO_GET_CHROMIUM);
-  browser = await launchChromium(path);
+  browser = await openBrowser();
 });
 
 const accounts = [newAccount()];
@@ -73,22 +71,8 @@ async function openPage(): Promise<Page> {
 }
 
 /** One call of what the page offers. */
-function tell<Name extends keyof PhonePage>(
-  name: Name,
-  args: Parameters<PhonePage[Name]>,
-  at: Page = page,
-): Promise<Awaited<ReturnType<PhonePage[Name]>>> {
-  return at.evaluate(
-    ([called, given]) => {
-      const { phonePage } = globalThis as unknown as {
-        phonePage: Record<string, (...args: unknown[]) => never>;
-      };
-      const method = phonePage[called];
-      if (method === undefined) throw new TypeError('the page offers no such thing');
-      return method(...given);
-    },
-    [name, args] as const,
-  );
+function tell<Name extends keyof PhonePage>(name: Name, args: Parameters<PhonePage[Name]>, at: Page = page) {
+  return tellPage(at, name, args);
 }
 
 /** A phone page that is enrolled, and its PIN. */

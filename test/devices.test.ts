@@ -151,7 +151,9 @@ describe('accounts', () => {
       );
     await issue(60);
     world.advance(61);
-    expect(await refusal(verify(phone, phone.pin, ACCOUNT_ONLY))).toMatchObject({ code: 'account_unknown' });
+    expect(await refusal(verify(phone, phone.pin, ACCOUNT_ONLY))).toMatchObject({
+      code: 'credential_expired',
+    });
     await issue(60);
     expect(await verify(phone, phone.pin, ACCOUNT_ONLY)).toMatchObject({ verdict: 'passed' });
   });

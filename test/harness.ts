@@ -16,6 +16,7 @@ import {
   type Notice,
   openKeys,
   type Store,
+  setOrigins,
   startVerifier,
 } from '@akashi/verifier';
 import { prover } from './proofs.ts';
@@ -42,6 +43,8 @@ export interface World {
   /** Moves the verifier's clock. */
   advance(seconds: number): void;
   tenant(id: string, origins?: readonly string[]): Promise<TestTenant>;
+  /** Lists the pages of a tenant that may call. */
+  setOrigins(tenant: string, origins: readonly string[]): Promise<void>;
   /** What the audit says of a tenant so far, oldest first. */
   audit(tenant: string): Promise<readonly AuditLine[]>;
   close(): Promise<void>;
@@ -141,6 +144,7 @@ export async function openWorld(options: { readonly file?: string } = {}): Promi
       offset += seconds;
     },
     tenant: (id, origins = []) => openTenant({ origin, store, now }, id, origins),
+    setOrigins: (tenant, origins) => setOrigins(store, tenant, origins, now()),
     audit: (tenant) => readAudit(store, tenant),
     async close() {
       // Closing empties the log of the database: what was in it is searched, too.

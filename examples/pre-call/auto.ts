@@ -83,7 +83,8 @@ async function runFlows(demo: Demo, browser: Browser, tell: (what: string) => vo
     page.screenshot({ path: join(screenshots, `auto-${name}.png`) });
   await phone.addInitScript(recordTaps);
 
-  await enrol(phone, demo.bank, CUSTOMER, PIN);
+  await phone.goto(demo.bank);
+  await enrol(phone, CUSTOMER, PIN);
   tell('phone: enrolled through its page');
   await shoot(phone, 'phone-home');
   await desk.goto(`${demo.desk}/desk${await demo.signInFragment()}`);

@@ -3,6 +3,9 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 // Hands on the pages: what a customer and an operator do, as taps and keys. Nothing here reaches into the pages'
 // programs; what one side learns from the other, it learns by reading a screen.
 
+/** A page, or a frame of one. */
+export type Screen = Pick<Page, 'locator'>;
+
 export interface Looks {
   readonly locale: 'ja-JP' | 'en-GB';
   readonly colorScheme: 'light' | 'dark';
@@ -26,23 +29,22 @@ export function deskContext(browser: Browser, looks: Looks): Promise<BrowserCont
 }
 
 /** Taps digits on the page's own keys, as a thumb would, and then the button below them. */
-export async function tapDigits(phone: Page, kind: 'pin' | 'code', digits: string): Promise<void> {
+export async function tapDigits(phone: Screen, kind: 'pin' | 'code', digits: string): Promise<void> {
   await phone.locator(`input[name="${kind}"]`).waitFor({ state: 'attached' });
   for (const digit of digits) await phone.locator('.keypad button', { hasText: digit }).tap();
   await phone.locator('#submit').tap();
 }
 
-/** Logs in as a customer and goes as far as the choice of a PIN. */
-export async function beginEnrolment(phone: Page, bank: string, customer: string): Promise<void> {
-  await phone.goto(bank);
+/** Logs in as a customer on a page that nobody used before, and goes as far as the choice of a PIN. */
+export async function beginEnrolment(phone: Screen, customer: string): Promise<void> {
   await phone.locator('button.row', { hasText: customer }).tap();
   await phone.locator('.steps').waitFor();
   await phone.locator('.actions .primary').tap();
 }
 
 /** A new phone of this customer, through its page, up to the home screen. */
-export async function enrol(phone: Page, bank: string, customer: string, pin: string): Promise<void> {
-  await beginEnrolment(phone, bank, customer);
+export async function enrol(phone: Screen, customer: string, pin: string): Promise<void> {
+  await beginEnrolment(phone, customer);
   await tapDigits(phone, 'pin', pin);
   // The second screen for it: the first one's cells are full.
   await phone.locator('.cells.pin:not(:has(.full))').waitFor();
@@ -57,7 +59,7 @@ export interface CallDetails {
 }
 
 /** The operator starts a verification; answers the six digits on the screen. */
-export async function startOnDesk(desk: Page, customer: string, details: CallDetails): Promise<string> {
+export async function startOnDesk(desk: Screen, customer: string, details: CallDetails): Promise<string> {
   await enterCall(desk, customer, details);
   if (details.transaction !== undefined) {
     if (!(await desk.locator('#amount').isVisible())) await desk.locator('#start-form summary').click();
@@ -69,7 +71,7 @@ export async function startOnDesk(desk: Page, customer: string, details: CallDet
 }
 
 export async function claimOnDesk(
-  desk: Page,
+  desk: Screen,
   customer: string,
   details: CallDetails,
   code: string,
@@ -80,7 +82,7 @@ export async function claimOnDesk(
 }
 
 async function enterCall(
-  desk: Page,
+  desk: Screen,
   customer: string,
   { purpose, direction = 'inbound' }: CallDetails,
 ): Promise<void> {
@@ -90,7 +92,7 @@ async function enterCall(
 }
 
 /** Six digits as a person reads them off a screen. */
-export async function readDigits(page: Page, selector: string): Promise<string> {
+export async function readDigits(page: Screen, selector: string): Promise<string> {
   await page.locator(selector).first().waitFor();
   const digits = (await page.locator(selector).allTextContents()).join('');
   if (!/^[0-9]{6}$/.test(digits)) throw new Error('no six digits on the screen');

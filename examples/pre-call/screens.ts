@@ -1,40 +1,28 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { findChromium, HOW_TO_GET_CHROMIUM, launchChromium, openPages } from './browser.ts';
-import { type Demo, startDemo } from './demo.ts';
+import { startDemo } from './demo.ts';
+import { deskContext, type Looks, phoneContext } from './drive.ts';
 import {
-  beginEnrolment,
-  claimOnDesk,
-  deskContext,
-  enrol,
-  type Looks,
-  phoneContext,
-  readDigits,
-  startOnDesk,
-  tapDigits,
-} from './drive.ts';
+  type Studio,
+  shootCall,
+  shootDeskSignIn,
+  shootEndings,
+  shootEnrolment,
+  shootLocked,
+  shootOtherDevice,
+  shootPreCall,
+  shootSettings,
+  shootSideBySide,
+} from './scenes.ts';
 
 // Pictures of every screen, in both languages, light and dark, under out/screens: whoever changes a page looks at
 // them. They come from real flows, so that what is on them can happen.
 //   npx tsx --conditions=akashi-source examples/pre-call/screens.ts
 
 const OUT = fileURLToPath(new URL('../../out/', import.meta.url));
-const CUSTOMER = 'C-48201';
-const OTHER = 'C-51764';
-const PIN = '508362';
-const WRONG = '508363';
-const TRANSFER = { amount: '250000', payee: '山田商店' } as const;
-
-interface Studio {
-  readonly demo: Demo;
-  readonly phone: Page;
-  readonly desk: Page;
-  /** Moves the clock of verifier and bank. */
-  readonly pass: (seconds: number) => void;
-  readonly shoot: (page: Page, name: string) => Promise<void>;
-}
 
 async function main(): Promise<number> {
   const executable = await findChromium(process.env.CHROMIUM_PATH, process.env.PATH);
@@ -79,7 +67,6 @@ async function shootAll(browser: Browser, folder: string, locale: Looks['locale'
         }
       },
     };
-    await shootSideBySide(browser, studio, looks);
     await shootEnrolment(studio);
     await shootDeskSignIn(studio);
     await shootCall(studio);
@@ -88,6 +75,7 @@ async function shootAll(browser: Browser, folder: string, locale: Looks['locale'
     await shootSettings(studio, contexts[0]);
     await shootOtherDevice(browser, studio, looks);
     await shootLocked(studio);
+    await shootSideBySide(browser, studio, looks);
   } catch (error) {
     console.error((await openPages(browser)).join('\n'));
     throw error;
@@ -95,256 +83,6 @@ async function shootAll(browser: Browser, folder: string, locale: Looks['locale'
     for (const context of contexts) await context.close();
     await demo.close();
   }
-}
-
-async function shootSideBySide(browser: Browser, { demo, shoot }: Studio, looks: Looks): Promise<void> {
-  for (const [name, viewport] of [
-    ['side', { width: 1440, height: 900 }],
-    ['side-narrow', { width: 600, height: 900 }],
-  ] as const) {
-    const page = await browser.newPage({ ...looks, viewport });
-    await page.goto(demo.desk);
-    await page.frameLocator('.phone iframe').locator('button.row').first().waitFor();
-    await page.frameLocator('.desk iframe').locator('#start').waitFor();
-    await shoot(page, name);
-    await page.close();
-  }
-}
-
-async function shootEnrolment({ demo, phone, shoot }: Studio): Promise<void> {
-  await phone.goto(demo.bank);
-  await phone.locator('button.row').first().waitFor();
-  await shoot(phone, 'phone-login');
-  await phone.locator('button.row', { hasText: CUSTOMER }).tap();
-  await phone.locator('.steps').waitFor();
-  await shoot(phone, 'phone-welcome');
-  await phone.locator('.actions .primary').tap();
-  await tapDigits(phone, 'pin', '123456');
-  await phone.locator('.problem:not(:empty)').waitFor();
-  await shoot(phone, 'phone-pin-weak');
-  await tapDigits(phone, 'pin', PIN);
-  await phone.locator('.cells.pin:not(:has(.full))').waitFor();
-  for (const digit of PIN.slice(0, 4)) await phone.locator('.keypad button', { hasText: digit }).tap();
-  await shoot(phone, 'phone-pin-repeat');
-  await tapDigits(phone, 'pin', PIN.slice(4));
-  await phone.locator('progress').waitFor();
-  await shoot(phone, 'phone-enrolling');
-  await phone.locator('#precall').waitFor();
-  await shoot(phone, 'phone-enrolled');
-}
-
-async function shootDeskSignIn({ demo, desk, shoot }: Studio): Promise<void> {
-  await desk.goto(`${demo.desk}/desk`);
-  await desk.locator('#link').waitFor();
-  await shoot(desk, 'desk-sign-in');
-  await desk.locator('#link').fill('#signin=AAAAAAAAAAAAAAAAAAAAAA');
-  await desk.locator('.sign-in .primary').click();
-  await desk.locator('[role="alert"]').waitFor();
-  await shoot(desk, 'desk-sign-in-refused');
-  await desk.locator('#link').fill(await demo.signInFragment());
-  await desk.locator('.sign-in .primary').click();
-  await desk.locator('[data-state="idle"]').waitFor();
-  await shoot(desk, 'desk-idle');
-  await desk.locator('#subject').fill('C-99999');
-  await desk.locator('#start').click();
-  await desk.locator('#start-problem:not(:empty)').waitFor();
-  await shoot(desk, 'desk-no-device');
-}
-
-async function shootCall({ phone, desk, shoot }: Studio): Promise<void> {
-  const code = await startOnDesk(desk, CUSTOMER, { purpose: 'transfer transfer', transaction: TRANSFER });
-  await shoot(desk, 'desk-waiting');
-  await phone.locator('#accept').waitFor();
-  await shoot(phone, 'phone-request');
-  await phone.locator('#later').tap();
-  await phone.locator('.row.marked').waitFor();
-  await shoot(phone, 'phone-home-later');
-  await desk.locator('.now').waitFor();
-  await shoot(desk, 'desk-later');
-  await phone.locator('.row.marked').tap();
-  await phone.locator('#accept').tap();
-  const wrong = code === '111111' ? '222222' : '111111';
-  await phone.locator('input[name="code"]').waitFor({ state: 'attached' });
-  for (const digit of code.slice(0, 3)) await phone.locator('.keypad button', { hasText: digit }).tap();
-  await shoot(phone, 'phone-code');
-  for (let i = 0; i < 3; i += 1) await phone.keyboard.press('Backspace');
-  await tapDigits(phone, 'code', wrong);
-  await phone.locator('input[name="pin"]').waitFor({ state: 'attached' });
-  await shoot(phone, 'phone-pin');
-  await tapDigits(phone, 'pin', WRONG);
-  await phone.locator('.problem:not(:empty)').waitFor();
-  await shoot(phone, 'phone-pin-wrong');
-  await tapDigits(phone, 'pin', PIN);
-  await phone.locator('progress').waitFor();
-  await shoot(phone, 'phone-proving');
-  await desk.locator('[data-state="accepted"]').waitFor();
-  await shoot(desk, 'desk-accepted');
-  await phone.locator('#again').waitFor();
-  await shoot(phone, 'phone-attempt-failed');
-  await phone.locator('#again').tap();
-  await tapDigits(phone, 'code', code);
-  await phone.locator('[data-ending="passed"]').waitFor();
-  await shoot(phone, 'phone-passed');
-  await desk.locator('[data-state="passed"]').waitFor();
-  await shoot(desk, 'desk-passed');
-  await phone.locator('#done').tap();
-}
-
-async function shootEndings({ phone, desk, pass, shoot }: Studio): Promise<void> {
-  const begin = async (): Promise<void> => {
-    await startOnDesk(desk, CUSTOMER, { purpose: 'standard address', direction: 'outbound' });
-    await phone.locator('#accept').waitFor();
-  };
-  const end = async (verdict: string): Promise<void> => {
-    await phone.locator(`[data-ending="${verdict}"]`).waitFor();
-    await shoot(phone, `phone-${verdict}`);
-    await desk.locator(`[data-state="${verdict}"]`).waitFor();
-    await shoot(desk, `desk-${verdict}`);
-    await phone.locator('#done').tap();
-  };
-  await begin();
-  await phone.locator('#decline').tap();
-  await end('declined');
-  await begin();
-  await phone.locator('#report').tap();
-  await phone.locator('#confirm-report').waitFor();
-  await shoot(phone, 'phone-report-confirm');
-  await phone.locator('#confirm-report').tap();
-  await end('reported');
-  await begin();
-  await desk.locator('#cancel').click();
-  await end('cancelled');
-  await begin();
-  pass(130);
-  await end('expired');
-  await begin();
-  await phone.locator('#accept').tap();
-  await tapDigits(phone, 'code', '000000');
-  await tapDigits(phone, 'pin', PIN);
-  for (let attempt = 0; attempt < 2; attempt += 1) {
-    await phone.locator('#again').tap();
-    await tapDigits(phone, 'code', '000000');
-  }
-  await end('failed');
-}
-
-async function shootPreCall({ phone, desk, shoot }: Studio): Promise<void> {
-  await phone.locator('#precall').tap();
-  await phone.locator('#start').waitFor();
-  await shoot(phone, 'phone-precall');
-  await phone.locator('#start').tap();
-  await phone.locator('#accept').waitFor();
-  await shoot(phone, 'phone-precall-request');
-  await phone.locator('#accept').tap();
-  await tapDigits(phone, 'pin', PIN);
-  const code = await readDigits(phone, '#claim [aria-hidden]');
-  await shoot(phone, 'phone-claim');
-  await phone.locator('.actions .primary').tap();
-  await phone.locator('.row.marked').waitFor();
-  await shoot(phone, 'phone-home-claim');
-  await phone.locator('.row.marked').tap();
-  const wrong = code === '111111' ? '222222' : '111111';
-  await claimOnDesk(desk, CUSTOMER, { purpose: 'standard inquiry' }, wrong);
-  await desk.locator('#claim-problem:not(:empty)').waitFor();
-  await shoot(desk, 'desk-claim-refused');
-  await claimOnDesk(desk, CUSTOMER, { purpose: 'standard inquiry' }, code);
-  await desk.locator('[data-state="passed"]').waitFor();
-  await shoot(desk, 'desk-claimed');
-  await phone.locator('[data-ending="claimed"]').waitFor();
-  await phone.locator('#done').tap();
-}
-
-async function shootSettings({ phone, shoot }: Studio, context: BrowserContext): Promise<void> {
-  await phone.locator('#settings').tap();
-  await phone.locator('#change-pin').waitFor();
-  await phone.waitForLoadState('networkidle');
-  await shoot(phone, 'phone-settings');
-  await phone.locator('#history').tap();
-  await phone.locator('.outcome').first().waitFor();
-  await shoot(phone, 'phone-history');
-  await phone.locator('#back').tap();
-  await phone.locator('#devices').tap();
-  await phone.locator('#change-pin').waitFor({ state: 'detached' });
-  await shoot(phone, 'phone-devices');
-  await phone.locator('#back').tap();
-  await phone.locator('#forgot').tap();
-  await shoot(phone, 'phone-forgot');
-  await phone.locator('.actions .plain').tap();
-  await phone.locator('#settings').tap();
-  await phone.locator('#remove').tap();
-  await phone.locator('#confirm-remove').waitFor();
-  await shoot(phone, 'phone-remove');
-  await context.setOffline(true);
-  await phone.locator('#confirm-remove').tap();
-  await phone.locator('[data-failure="network"]').waitFor();
-  await shoot(phone, 'phone-offline');
-  await context.setOffline(false);
-  await phone.reload();
-  await phone.locator('#precall').waitFor();
-}
-
-/** A second phone of the same customer: the first is told, and stops it. */
-async function shootOtherDevice(
-  browser: Browser,
-  { demo, phone, shoot }: Studio,
-  looks: Looks,
-): Promise<void> {
-  const context = await phoneContext(browser, looks);
-  const second = await context.newPage();
-  await beginEnrolment(second, demo.bank, OTHER);
-  await second.close();
-  const further = await context.newPage();
-  await further.goto(demo.bank);
-  await further.evaluate(() => localStorage.clear());
-  await further.goto(demo.bank);
-  await further.locator('button.row', { hasText: CUSTOMER }).tap();
-  await further.locator('.notice').waitFor();
-  await shoot(further, 'phone-welcome-further');
-  await further.evaluate(() => localStorage.clear());
-  await enrol(further, demo.bank, CUSTOMER, PIN);
-  await phone.reload();
-  await phone.locator('.notice.caution').waitFor();
-  await shoot(phone, 'phone-home-newer');
-  await phone.locator('.notice.caution button').tap();
-  await phone.locator('.row .danger').waitFor();
-  await shoot(phone, 'phone-devices-newer');
-  await phone.locator('.row .danger').tap();
-  await further.locator('.mark-bad').waitFor();
-  await shoot(further, 'phone-revoked');
-  await further.locator('.actions .primary').tap();
-  await further.locator('button.row').waitFor();
-  await shoot(further, 'phone-login-identify');
-  await context.close();
-}
-
-/** Five wrong PINs; a database that the browser threw away; a desk that nobody used for a while. */
-async function shootLocked({ demo, phone, desk, pass, shoot }: Studio): Promise<void> {
-  await phone.goto(demo.bank);
-  await phone.locator('#precall').waitFor();
-  await phone.locator('#precall').tap();
-  await phone.locator('#start').tap();
-  await phone.locator('#accept').tap();
-  for (let attempt = 0; attempt < 5; attempt += 1) {
-    await phone.locator('.cells.pin:not(:has(.full))').waitFor();
-    await tapDigits(phone, 'pin', String(Number(WRONG) + attempt));
-    await phone.locator('progress').waitFor({ state: 'detached' });
-  }
-  await phone.locator('.mark-bad').waitFor();
-  await shoot(phone, 'phone-locked');
-  await phone.goto('about:blank');
-  await phone.goto(`${demo.bank}/icon.svg`);
-  await phone.evaluate(async (name) => {
-    await new Promise((resolve) => {
-      indexedDB.deleteDatabase(name).onsuccess = resolve;
-    });
-  }, `akashi:aoba-bank-${CUSTOMER}`);
-  await phone.goto(demo.bank);
-  await phone.locator('.mark-bad').waitFor();
-  await shoot(phone, 'phone-lost');
-  pass(16 * 60);
-  await desk.locator('#start').click();
-  await desk.locator('#link').waitFor();
-  await shoot(desk, 'desk-session-ended');
 }
 
 process.exitCode = await main();

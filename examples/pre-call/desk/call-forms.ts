@@ -235,7 +235,7 @@ export class CallForms {
     this.#payee = '';
     this.#transactionOpen = false;
     this.draw();
-    this.#desk.take(verification);
+    this.#desk.takeStarted(verification);
   }
 
   async #claim(code: HTMLInputElement): Promise<void> {

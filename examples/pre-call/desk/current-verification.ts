@@ -35,7 +35,7 @@ export class CurrentVerification {
   follow(verification: Verification): void {
     this.leave();
     this.#watching = new AbortController();
-    this.#deadline = performance.now() + (verification.expiresAt - Date.now() / 1000) * 1000;
+    this.#deadline = performance.now() + (verification.expiresAt - this.#desk.now()) * 1000;
     this.#shown = verification;
     this.draw();
     if (verification.code !== undefined)
@@ -90,7 +90,7 @@ export class CurrentVerification {
   }
 
   #update(next: Verification): void {
-    if (next.state === 'accepted' && this.#shown?.state === 'pending') this.#acceptedAt = Date.now() / 1000;
+    if (next.state === 'accepted' && this.#shown?.state === 'pending') this.#acceptedAt = this.#desk.now();
     const decided = next.verdict !== null && this.#shown?.verdict === null;
     const moved = next.state !== this.#shown?.state || next.later !== this.#shown.later;
     this.#shown = next;

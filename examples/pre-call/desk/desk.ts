@@ -17,6 +17,8 @@ export class Desk {
   readonly #forms = new CallForms(this);
   readonly #current = new CurrentVerification(this);
   policies: readonly Policy[] = [];
+  /** Seconds by which the verifier's clock is ahead of this machine's, as the last start showed. */
+  #ahead = 0;
   recent: readonly Verification[] = [];
   #language: Language = chosenLanguage(localStorage, navigator.languages);
   #problem: 'signInRefused' | 'sessionEnded' | null = null;
@@ -63,6 +65,17 @@ export class Desk {
       }
     }
     this.#draw();
+  }
+
+  /** UTC seconds by the verifier's clock: what counts for the time that is left. */
+  now(): number {
+    return Date.now() / 1000 + this.#ahead;
+  }
+
+  /** Takes in hand what was started a moment ago. */
+  takeStarted(verification: Verification): void {
+    this.#ahead = verification.startedAt - Date.now() / 1000;
+    this.take(verification);
   }
 
   /** Takes a verification in hand. */

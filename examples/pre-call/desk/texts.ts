@@ -164,7 +164,7 @@ const en: Texts = {
   },
   steps: { started: 'Started', accepted: 'Customer answered', decided: 'Result' },
   verdicts: {
-    passed: 'Verified',
+    passed: 'Passed',
     failed: 'Not verified',
     declined: 'Declined by the customer',
     reported: 'Reported by the customer',

@@ -37,19 +37,11 @@ export function digitEntry(frame: Frame, options: DigitsOptions): Digits {
     autocomplete: 'one-time-code',
     'aria-label': options.label,
     'aria-describedby': 'hint problem',
-    'aria-invalid': options.problem !== undefined && options.problem !== '',
+    'aria-invalid': (options.problem ?? '') === '' ? undefined : 'true',
   });
   const submit = element('button', { id: 'submit', class: 'primary', type: 'submit' }, options.submit);
 
-  const draw = (): void => {
-    const shown = options.kind === 'code' ? CODE_LENGTH : Math.max(6, input.value.length);
-    const drawn = Array.from({ length: shown }, (_, place) => {
-      const digit = input.value[place];
-      const state = digit !== undefined ? 'full' : place === input.value.length ? 'next' : 'empty';
-      return element('span', { class: `cell ${state}` }, options.kind === 'code' ? (digit ?? '') : '');
-    });
-    cells.replaceChildren(...drawn);
-  };
+  const draw = (): void => cells.replaceChildren(...cellsOf(options.kind, input.value));
   const take = (typed: string): void => {
     // Japanese keyboards send full-width digits; NFKC makes them ASCII.
     input.value = typed
@@ -85,6 +77,16 @@ export function digitEntry(frame: Frame, options: DigitsOptions): Digits {
   );
   draw();
   return { form, input };
+}
+
+/** A code fills six boxes; a PIN, whose length is nobody's business, as many dots as it has. */
+function cellsOf(kind: 'pin' | 'code', typed: string): HTMLElement[] {
+  const shown = kind === 'code' ? CODE_LENGTH : Math.max(6, typed.length);
+  return Array.from({ length: shown }, (_, place) => {
+    const digit = typed[place];
+    const state = digit !== undefined ? 'full' : place === typed.length ? 'next' : 'empty';
+    return element('span', { class: `cell ${state}` }, kind === 'code' ? (digit ?? '') : '');
+  });
 }
 
 function keypad(frame: Frame, press: (key: string) => void): HTMLElement {

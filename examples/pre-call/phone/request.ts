@@ -61,76 +61,56 @@ export async function act(
 }
 
 function showIncoming(phone: Phone, request: CheckedRequest, asked: Asked): void {
-  const { holder } = phone;
-  const { id } = request;
   const deadline = deadlineIn(request.secondsLeft);
-  const button = (
-    text: string,
-    className: string,
-    name: string,
-    onclick: (self: HTMLButtonElement) => void,
-  ) => {
-    const made = element(
-      'button',
-      { id: name, class: className, type: 'button', onclick: () => onclick(made) },
-      text,
-    );
-    return made;
-  };
   phone.go(
     () => {
       const { texts } = phone.frame;
-      const precall = asked.mode === 'precall';
       return {
-        title: precall ? texts.requestPrecallTitle : texts.requestTitle,
+        title: asked.mode === 'precall' ? texts.requestPrecallTitle : texts.requestTitle,
         content: [
           element('p', { class: 'from' }, texts.requestFrom(tenantName(texts, asked))),
-          details(phone, asked, deadline, () => void reopen(phone, id)),
+          details(phone, asked, deadline, () => void reopen(phone, request.id)),
           element('p', { class: 'soft small' }, texts.factsPrivate),
         ],
-        actions: [
-          button(texts.accept, 'primary', 'accept', (self) =>
-            act(
-              phone,
-              id,
-              self,
-              () => holder.accept(id),
-              (now) => openRequest(phone, now),
-            ),
-          ),
-          element(
-            'div',
-            { class: 'pair' },
-            precall
-              ? null
-              : button(texts.later, '', 'later', (self) =>
-                  act(
-                    phone,
-                    id,
-                    self,
-                    () => holder.later(id),
-                    () => phone.home(),
-                  ),
-                ),
-            button(texts.decline, '', 'decline', (self) =>
-              act(
-                phone,
-                id,
-                self,
-                () => holder.decline(id),
-                () => phone.go(outcomeScreen(phone, 'declined')),
-              ),
-            ),
-          ),
-          button(precall ? texts.reportPrecall : texts.report, 'plain danger', 'report', () =>
-            confirmReport(phone, request),
-          ),
-        ],
+        actions: choices(phone, request, asked),
         back: () => phone.home(),
       };
     },
     stayAbout(phone, request),
   );
+}
+
+/** What the customer can answer. Nobody asks for later what they are just starting themselves. */
+function choices(phone: Phone, request: CheckedRequest, asked: Asked): Node[] {
+  const { holder, frame } = phone;
+  const { texts } = frame;
+  const precall = asked.mode === 'precall';
+  const choice = (
+    verb: 'accept' | 'later' | 'decline',
+    className: string,
+    then: (now: CheckedRequest) => void,
+  ): HTMLElement => {
+    const button = element('button', { id: verb, class: className, type: 'button' }, texts[verb]);
+    button.addEventListener('click', () => {
+      void act(phone, request.id, button, () => holder[verb](request.id), then);
+    });
+    return button;
+  };
+  const report = (): void => confirmReport(phone, request);
+  return [
+    choice('accept', 'primary', (now) => openRequest(phone, now)),
+    element(
+      'div',
+      { class: 'pair' },
+      precall ? null : choice('later', '', () => phone.home()),
+      choice('decline', '', () => phone.go(outcomeScreen(phone, 'declined'))),
+    ),
+    element(
+      'button',
+      { id: 'report', class: 'plain danger', type: 'button', onclick: report },
+      precall ? texts.reportPrecall : texts.report,
+    ),
+  ];
 }
 
 /** Who asks, as the reader's language has it. */

@@ -210,10 +210,10 @@ const ja = {
   },
   devices: 'ほかの新しい端末',
   devicesTitle: 'ほかの新しい端末',
-  devicesText: 'この端末より後に登録された端末です。お心当たりのない端末は、ここで止められます。',
+  devicesText: 'この端末より後に登録された端末です。お心当たりのないものは、ここで止められます。',
   devicesNone: '新しく登録された端末はありません。',
   deviceSince: (when: string) => `${when} に登録`,
-  stopDevice: 'この端末を止める',
+  stopDevice: '止める',
   stoppedDevice: '端末を止めました。',
   removeDevice: 'この端末の登録を消す',
   removeTitle: 'この端末の登録を消しますか',
@@ -364,7 +364,7 @@ const en: Texts = {
   provingSend: 'Sending the proof',
 
   passedTitle: 'You are verified',
-  passedText: 'Please go on with your call. The operator’s screen shows “verified” as well.',
+  passedText: 'Please go on with your call. The operator’s screen shows “Passed” as well.',
   attemptFailedTitle: 'That did not work',
   attemptFailedText: (left: number) =>
     left === 1
@@ -431,7 +431,7 @@ const en: Texts = {
   historyText: 'Kept on this phone only.',
   historyNone: 'Nobody has asked yet.',
   historyOutcomes: {
-    passed: 'Verified',
+    passed: 'Passed',
     failed: 'Not verified',
     declined: 'Declined',
     reported: 'Reported',
@@ -445,7 +445,7 @@ const en: Texts = {
   devicesText: 'Set up after this one. If you do not know one of them, stop it here.',
   devicesNone: 'No other phone was set up lately.',
   deviceSince: (when: string) => `Set up ${when}`,
-  stopDevice: 'Stop this phone',
+  stopDevice: 'Stop it',
   stoppedDevice: 'The phone was stopped.',
   removeDevice: 'Remove this phone',
   removeTitle: 'Remove this phone?',
