@@ -71,7 +71,10 @@ describe('what is packed', () => {
     const named = Object.values(ARTIFACTS).flatMap(({ files }) => Object.entries(files));
     for (const [name, { sha256 }] of named) expect(name).toContain(sha256.slice(0, 16));
     const shipped = (packed.get('@akashi/circuits') ?? []).filter((path) => path.startsWith('artifacts/'));
-    expect(shipped.sort()).toEqual(named.map(([name]) => `artifacts/${name}`).sort());
+    // What the ceremony left is for who checks the keys, in the repository.
+    const needed = named.filter(([name]) => !name.endsWith('.zkey'));
+    expect(needed.length).toBeLessThan(named.length);
+    expect(shipped.sort()).toEqual(needed.map(([name]) => `artifacts/${name}`).sort());
     for (const other of ['@akashi/sdk', '@akashi/verifier']) {
       expect((packed.get(other) ?? []).filter((path) => /\.(?:zkey|key|wasm|r1cs)$/.test(path))).toEqual([]);
     }

@@ -71,7 +71,8 @@ function sealedKey({ evaluation_key }: DeviceRow) {
   return { kek, iv: base64url.decode(iv), ciphertext: base64url.decode(ciphertext) };
 }
 
-const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
+/** A scalar of the group, which is little-endian, as the search takes it. */
+const scalar = (bytes: Uint8Array) => Buffer.from(bytes).reverse().toString('hex');
 
 test('database and device together do not confirm a single PIN', async () => {
   const { holderSecret, commitment } = await stolenRecord();
@@ -79,8 +80,8 @@ test('database and device together do not confirm a single PIN', async () => {
   expect(row.commitment).toBe(commitment);
   const { storageKey } = JSON.parse(readFileSync(join(loot, 'phone-copy', 'device.json'), 'utf8'));
   const keys = {
-    'the sealed key as it is': hex(sealedKey(row).ciphertext.subarray(0, 32)),
-    'the storage key of the device': hex(base64url.decode(storageKey)),
+    'the sealed key as it is': scalar(sealedKey(row).ciphertext.subarray(0, 32)),
+    'the storage key of the device': scalar(base64url.decode(storageKey)),
   };
   expect(await searchPins({ holderSecret, commitment, keys })).toEqual({ tried: 10_000, matches: [] });
 }, 240_000);
@@ -91,8 +92,7 @@ test('the control: with the keys from outside the same search finds it', async (
   const { keyEncryption } = await openKeys(world.keys);
   const place = { kind: 'evaluation-key', tenant: row.tenant, row: row.device } as const;
   const evaluationKey = unseal(keyEncryption, place, sealedKey(row));
-  // Scalars of the group are little-endian.
-  const keys = { 'the evaluation key': hex(Buffer.from(evaluationKey).reverse()) };
+  const keys = { 'the evaluation key': scalar(evaluationKey) };
   const { matches } = await searchPins({ holderSecret, commitment, keys }, 100);
   expect(matches).toEqual([{ pin: PIN, by: 'the evaluation key' }]);
 });

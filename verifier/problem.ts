@@ -55,6 +55,8 @@ export function problemOf(error: unknown): ProblemAnswer {
     body: { type: 'about:blank', title: code.replaceAll('_', ' '), status, code },
     headers: {
       'Content-Type': 'application/problem+json',
+      // The rest of the body was not read, so nothing after it on this connection could be understood.
+      ...(status === 413 ? { Connection: 'close' } : {}),
       ...(retryAfter === undefined ? {} : { 'Retry-After': String(retryAfter) }),
       ...(status === 401
         ? { 'WWW-Authenticate': CHALLENGES[code === 'use_dpop_nonce' ? code : 'unauthorized'] }
