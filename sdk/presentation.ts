@@ -2,7 +2,6 @@ import {
   AkashiError,
   type Attempt,
   base64url32,
-  type CircuitInputs,
   challenge,
   type FactId,
   needsCredential,
@@ -20,12 +19,13 @@ import { findAccount, type HeldAccount } from './accounts.ts';
 import { hasCode } from './connection.ts';
 import type { Identity } from './holder-record.ts';
 import { enterPin, type PinDesk, type PinEntry } from './pin-entry.ts';
-import type { Prover, ProvingStage } from './prover.ts';
+import type { ProveOptions, Prover, ProvingStage } from './prover.ts';
 import type { OpenRequest } from './request.ts';
 import type { RequestDesk } from './request-desk.ts';
+import { accountStatement, pinStatement, type Statement } from './statement.ts';
 import { pause, withinTime } from './time-limit.ts';
 
-// Proves what a request asks for and sends it (docs/protocol.md, section 6).
+// Proves what a request asks for, from what was prepared before it came, and sends it (docs/protocol.md, sections 3 and 6).
 
 export interface PresentOptions {
   /** The transfer code as typed; none in pre-call mode. */
@@ -83,17 +83,12 @@ export async function present(
 
   const facts: WirePresentation['facts'] = [];
   for (const [index, asked] of request.facts.entries()) {
-    const proof = await proveAsked(
-      desk.prover,
-      asked,
-      challenge({ request: jws, index, nonce, code }),
-      secrets,
-      {
-        signal,
-        onProgress: (stage) =>
-          onProgress?.({ phase: 'proving', fact: asked.fact, stage, done: index, total }),
-      },
-    );
+    const statement = await statementAsked(identity, asked, secrets);
+    const bound = challenge({ request: jws, index, nonce, code });
+    const proof = await prove(desk, identity, statement, bound, {
+      signal,
+      onProgress: (stage) => onProgress?.({ phase: 'proving', fact: asked.fact, stage, done: index, total }),
+    });
     const credential = needsCredential(asked.fact) ? { credential: identity.record.issued.credential } : {};
     facts.push({ fact: asked.fact, version: asked.version, proof, ...credential });
   }
@@ -133,29 +128,29 @@ async function gatherSecrets(
   return { holderSecret: parseField(identity.record.holderSecret), pinKey, account };
 }
 
-type ProveOptions = Parameters<Prover['prove']>[2];
-
-/** The witness functions: what each fact takes from the device's secrets. */
-async function proveAsked(
-  prover: Prover,
+/** What each fact is proven from, of the device's secrets. */
+async function statementAsked(
+  { record }: Identity,
   asked: RequestedFact,
-  bound: bigint,
   { holderSecret, pinKey, account }: Secrets,
-  options: ProveOptions,
-): Promise<WireProof> {
+): Promise<Statement> {
   if (asked.fact === 'pin') {
     if (pinKey === null) throw new TypeError('the fact pin needs a pinKey');
-    return prover.prove('pin', { challenge: bound, pinKey, holderSecret }, options);
+    return pinStatement(pinKey, holderSecret);
   }
   if (account === null) throw new TypeError('the fact account needs an account');
-  const inputs: CircuitInputs<'account'> = {
-    challenge: bound,
-    scope: parseField(asked.scope),
-    reveal: asked.accountRef === '0' ? 0n : 1n,
-    holderSecret,
-    ...account,
-  };
-  return prover.prove('account', inputs, options);
+  return accountStatement(record, account, asked);
+}
+
+async function prove(
+  desk: PresentationDesk,
+  identity: Identity,
+  statement: Statement,
+  bound: bigint,
+  options: ProveOptions,
+): Promise<WireProof> {
+  const { proveStatement } = await import('./prepared-proof.ts');
+  return proveStatement(desk, identity, statement, bound, options);
 }
 
 const ANSWER_LOST = ['network', 'timeout', 'attempt_used'] as const;

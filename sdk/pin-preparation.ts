@@ -1,0 +1,28 @@
+import { parseField } from '@akashi/circuits';
+import type { Identity } from './holder-record.ts';
+import type { ProvingDesk } from './prepared-proof.ts';
+import { withinTime } from './time-limit.ts';
+
+/**
+ * Prepares the fact `pin` while `pinKey` is in memory: at enrolment and after a change of the PIN. It never fails what
+ * it is part of: the next presentation makes up for it.
+ */
+export async function preparePin(
+  desk: ProvingDesk & { readonly timeoutSeconds: number },
+  identity: Identity,
+  pinKey: bigint,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    const { dropStalePreparations } = await import('./preparation-store.ts');
+    await dropStalePreparations(desk.storage, identity);
+    await withinTime({ seconds: desk.timeoutSeconds, signal }, async (limited) => {
+      const { prepareStatement } = await import('./prepared-proof.ts');
+      const { pinStatement } = await import('./statement.ts');
+      const statement = await pinStatement(pinKey, parseField(identity.record.holderSecret));
+      await prepareStatement(desk, identity, statement, { signal: limited });
+    });
+  } catch {
+    // nothing prepared, or a code that did not load
+  }
+}

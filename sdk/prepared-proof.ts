@@ -1,0 +1,106 @@
+import { AkashiError, type FactId, tenantScope, type WireProof } from '@akashi/circuits';
+import { findAccount, heldAccount } from './accounts.ts';
+import { bindProof } from './binding.ts';
+import type { Preparation } from './groth16.ts';
+import type { Identity } from './holder-record.ts';
+import { findPreparation, keepPreparation, type Prepared } from './preparation-store.ts';
+import type { PrepareOptions, ProveOptions, Prover } from './prover.ts';
+import { accountStatement, type Statement } from './statement.ts';
+import type { DeviceStorage } from './storage.ts';
+
+// Proofs bound from stored preparations (docs/protocol.md, section 3). Loaded when first needed.
+
+export interface ProvingDesk {
+  readonly storage: DeviceStorage;
+  readonly prover: Prover;
+  readonly random: (length: number) => Uint8Array;
+}
+
+export interface PrepareProgress {
+  /** Statements of this device that are prepared, of how many. */
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface IdleOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: (progress: PrepareProgress) => void;
+}
+
+/**
+ * A proof of a statement for this challenge: from what is prepared, without the prover; else in one go, and what can serve
+ * again is kept.
+ */
+export async function proveStatement(
+  desk: ProvingDesk,
+  identity: Identity,
+  statement: Statement,
+  challenge: bigint,
+  options: ProveOptions,
+): Promise<WireProof> {
+  const preparation = await prepareStatement(desk, identity, statement, options);
+  return bindProof(preparation, challenge, desk.random);
+}
+
+/** The stored preparation, or a new one, made from what an interrupted call left and kept if storage will have it. */
+export async function prepareStatement(
+  desk: ProvingDesk,
+  identity: Identity,
+  statement: Statement,
+  options: ProveOptions,
+): Promise<Preparation> {
+  const kept = await findPreparation(desk.storage, identity, statement);
+  if (kept !== null && 'preparation' in kept) return kept.preparation;
+  let writing: Promise<void> = Promise.resolve();
+  const keep = (made: Prepared) => {
+    // A storage that is full or gone must not fail the proof: then it is made again next time.
+    writing = writing.then(() => keepPreparation(desk, identity, statement, made)).catch(() => undefined);
+  };
+  try {
+    const preparation = await makePreparation(desk.prover, statement, {
+      ...options,
+      done: kept?.parts,
+      onPart: (parts) => keep({ parts }),
+    });
+    keep({ preparation });
+    return preparation;
+  } finally {
+    await writing;
+  }
+}
+
+function makePreparation<F extends FactId>(
+  prover: Prover,
+  { fact, inputs }: Statement<F>,
+  options: PrepareOptions,
+): Promise<Preparation> {
+  return prover.prepare(fact, inputs, options);
+}
+
+/** Prepares all that this device can be asked about its accounts. What is there already costs nothing. */
+export async function prepareAccounts(
+  desk: ProvingDesk,
+  identity: Identity,
+  { signal, onProgress }: IdleOptions,
+): Promise<void> {
+  const statements = await accountStatements(identity);
+  for (const [done, statement] of statements.entries()) {
+    onProgress?.({ done, total: statements.length });
+    if (signal?.aborted) throw new AkashiError('aborted', { cause: signal.reason });
+    await prepareStatement(desk, identity, statement, { signal });
+  }
+  onProgress?.({ done: statements.length, total: statements.length });
+}
+
+/** One for "an account", proven from the first: which one it was from does not show. Then one for each account. */
+async function accountStatements({ record }: Identity): Promise<readonly Statement[]> {
+  const { accountReference } = await import('@akashi/circuits/poseidon');
+  const scope = tenantScope(record.tenant.id);
+  const any = { accountRef: '0', scope: String(scope) };
+  const shown = record.issued.accounts.map((issued) => {
+    const account = heldAccount(issued);
+    const accountRef = String(accountReference(account.accountKey, scope));
+    return accountStatement(record, account, { accountRef, scope: any.scope });
+  });
+  return [accountStatement(record, await findAccount(record.issued, any), any), ...shown];
+}
