@@ -2,8 +2,8 @@ import type { WireProof } from '@akashi/circuits';
 import { bind, type Combiner, type Preparation, type Random } from './groth16.ts';
 
 /** Few points times scalars: on WebAssembly, or without it (React Native's Hermes, a page whose policy forbids it). */
-export async function loadCombiner(webAssembly: unknown = globalThis.WebAssembly): Promise<Combiner> {
-  if (webAssembly !== undefined) {
+export async function loadCombiner(webAssembly: unknown = globalThis.WebAssembly ?? null): Promise<Combiner> {
+  if (webAssembly !== null) {
     try {
       const { Bn254 } = await import('./bn254.ts');
       return await Bn254.load();

@@ -57,9 +57,9 @@ describe('a presentation', () => {
     expect(verifier.presentations[0]).not.toHaveProperty('code');
     const nonce = base64url.decode(attempt.nonce);
     const bound = challenge({ request, index: 0, nonce, code: null });
-    expect(verifier.presentations.map(({ facts }) => facts.map(({ proof }) => isBoundTo(proof, bound)))).toEqual(
-      [[true]],
-    );
+    expect(
+      verifier.presentations.map(({ facts }) => facts.map(({ proof }) => isBoundTo(proof, bound))),
+    ).toEqual([[true]]);
   });
 
   test.each([0, 1])('shows account %i when it is asked for by its reference', async (index) => {
