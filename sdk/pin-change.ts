@@ -56,10 +56,8 @@ export async function changePin(
     nonce: base64url.decode(parse(base64url32, fresh.nonce)),
     commitment,
   });
-  const { proveStatement } = await import('./prepared-proof.ts');
-  const { pinStatement } = await import('./statement.ts');
-  const old = await pinStatement(pinKey, holderSecret);
-  const proof = await proveStatement(desk, identity, old, challenge, { signal });
+  const { provePin } = await import('./prepared-proof.ts');
+  const proof = await provePin(desk, identity, pinKey, challenge, { signal });
 
   // Written down before it is sent: should the answer be lost for good, the next PIN that is entered tells (see enterPin).
   const nextCommitment = String(commitment);

@@ -1,4 +1,3 @@
-import { parseField } from '@akashi/circuits';
 import type { Identity } from './holder-record.ts';
 import type { ProvingDesk } from './prepared-proof.ts';
 import { withinTime } from './time-limit.ts';
@@ -14,13 +13,9 @@ export async function preparePin(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   try {
-    const { dropStalePreparations } = await import('./preparation-store.ts');
-    await dropStalePreparations(desk.storage, identity);
     await withinTime({ seconds: desk.timeoutSeconds, signal }, async (limited) => {
-      const { prepareStatement } = await import('./prepared-proof.ts');
-      const { pinStatement } = await import('./statement.ts');
-      const statement = await pinStatement(pinKey, parseField(identity.record.holderSecret));
-      await prepareStatement(desk, identity, statement, { signal: limited });
+      const { prepareNewPin } = await import('./prepared-proof.ts');
+      await prepareNewPin(desk, identity, pinKey, { signal: limited });
     });
   } catch {
     // nothing prepared, or a code that did not load

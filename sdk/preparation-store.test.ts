@@ -30,10 +30,9 @@ beforeEach(async () => {
   phone = await enrolledPhone(verifier);
   identity = await enrolledIdentity();
   pinKey = phone.jobs[0]?.inputs.pinKey as bigint;
-  const holderSecret = BigInt(identity.record.holderSecret);
   const asked = { accountRef: '0', scope: SCOPE };
   statements = {
-    pin: await pinStatement(pinKey, holderSecret),
+    pin: pinStatement(identity.record, pinKey),
     account: accountStatement(identity.record, await findAccount(identity.record.issued, asked), asked),
   };
   for (const statement of Object.values(statements)) await keep(statement);

@@ -1,11 +1,17 @@
-import { AkashiError, type FactId, tenantScope, type WireProof } from '@akashi/circuits';
-import { findAccount, heldAccount } from './accounts.ts';
+import { AkashiError, type FactId, type RequestedFact, tenantScope, type WireProof } from '@akashi/circuits';
+import { accountReference } from '@akashi/circuits/poseidon';
+import { findAccount, type HeldAccount, heldAccount } from './accounts.ts';
 import { bindProof } from './binding.ts';
 import type { Preparation } from './groth16.ts';
 import type { Identity } from './holder-record.ts';
-import { findPreparation, keepPreparation, type Prepared } from './preparation-store.ts';
+import {
+  dropStalePreparations,
+  findPreparation,
+  keepPreparation,
+  type Prepared,
+} from './preparation-store.ts';
 import type { PrepareOptions, ProveOptions, Prover } from './prover.ts';
-import { accountStatement, type Statement } from './statement.ts';
+import { accountStatement, pinStatement, type Statement } from './statement.ts';
 import type { DeviceStorage } from './storage.ts';
 
 // Proofs bound from stored preparations (docs/protocol.md, section 3). Loaded when first needed.
@@ -27,23 +33,57 @@ export interface IdleOptions {
   readonly onProgress?: (progress: PrepareProgress) => void;
 }
 
+/** A fact that a request asks for, and what the customer brings to it. */
+export interface Asked {
+  readonly asked: RequestedFact;
+  readonly pinKey: bigint | null;
+  readonly account: HeldAccount | null;
+}
+
 /**
- * A proof of a statement for this challenge: from what is prepared, without the prover; else in one go, and what can serve
- * again is kept.
+ * A proof of what a request asks for, bound to this challenge: from what is prepared, without the prover; else in one go,
+ * and what can serve again is kept.
  */
-export async function proveStatement(
+export async function proveAsked(
   desk: ProvingDesk,
   identity: Identity,
-  statement: Statement,
+  { asked, pinKey, account }: Asked,
   challenge: bigint,
   options: ProveOptions,
 ): Promise<WireProof> {
-  const preparation = await prepareStatement(desk, identity, statement, options);
-  return bindProof(preparation, challenge, desk.random);
+  if (asked.fact === 'pin') {
+    if (pinKey === null) throw new TypeError('the fact pin needs a pinKey');
+    return provePin(desk, identity, pinKey, challenge, options);
+  }
+  if (account === null) throw new TypeError('the fact account needs an account');
+  const statement = accountStatement(identity.record, account, asked);
+  return bindProof(await prepareStatement(desk, identity, statement, options), challenge, desk.random);
+}
+
+export async function provePin(
+  desk: ProvingDesk,
+  identity: Identity,
+  pinKey: bigint,
+  challenge: bigint,
+  options: ProveOptions,
+): Promise<WireProof> {
+  const statement = pinStatement(identity.record, pinKey);
+  return bindProof(await prepareStatement(desk, identity, statement, options), challenge, desk.random);
+}
+
+/** Prepares the PIN of which this is the key, in place of any before. */
+export async function prepareNewPin(
+  desk: ProvingDesk,
+  identity: Identity,
+  pinKey: bigint,
+  options: ProveOptions,
+): Promise<void> {
+  await dropStalePreparations(desk.storage, identity);
+  await prepareStatement(desk, identity, pinStatement(identity.record, pinKey), options);
 }
 
 /** The stored preparation, or a new one, made from what an interrupted call left and kept if storage will have it. */
-export async function prepareStatement(
+async function prepareStatement(
   desk: ProvingDesk,
   identity: Identity,
   statement: Statement,
@@ -94,7 +134,6 @@ export async function prepareAccounts(
 
 /** One for "an account", proven from the first: which one it was from does not show. Then one for each account. */
 async function accountStatements({ record }: Identity): Promise<readonly Statement[]> {
-  const { accountReference } = await import('@akashi/circuits/poseidon');
   const scope = tenantScope(record.tenant.id);
   const any = { accountRef: '0', scope: String(scope) };
   const shown = record.issued.accounts.map((issued) => {

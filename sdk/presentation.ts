@@ -8,11 +8,8 @@ import {
   type PendingRequest,
   parse,
   parseCode,
-  parseField,
   parsePin,
-  type RequestedFact,
   type WirePresentation,
-  type WireProof,
 } from '@akashi/circuits';
 import { base64url } from 'jose';
 import { findAccount, type HeldAccount } from './accounts.ts';
@@ -22,7 +19,6 @@ import { enterPin, type PinDesk, type PinEntry } from './pin-entry.ts';
 import type { ProveOptions, Prover, ProvingStage } from './prover.ts';
 import type { OpenRequest } from './request.ts';
 import type { RequestDesk } from './request-desk.ts';
-import { accountStatement, pinStatement, type Statement } from './statement.ts';
 import { pause, withinTime } from './time-limit.ts';
 
 // Proves what a request asks for, from what was prepared before it came, and sends it (docs/protocol.md, sections 3 and 6).
@@ -52,9 +48,8 @@ export interface PresentationDesk extends PinDesk {
   readonly timeoutSeconds: number;
 }
 
-/** What the facts of one presentation are proven from. */
+/** What the facts of one presentation are proven from, besides the device's record. */
 interface Secrets {
-  readonly holderSecret: bigint;
   readonly pinKey: bigint | null;
   readonly account: HeldAccount | null;
 }
@@ -83,9 +78,9 @@ export async function present(
 
   const facts: WirePresentation['facts'] = [];
   for (const [index, asked] of request.facts.entries()) {
-    const statement = await statementAsked(identity, asked, secrets);
     const bound = challenge({ request: jws, index, nonce, code });
-    const proof = await prove(desk, identity, statement, bound, {
+    const { proveAsked } = await import('./prepared-proof.ts');
+    const proof = await proveAsked(desk, identity, { asked, ...secrets }, bound, {
       signal,
       onProgress: (stage) => onProgress?.({ phase: 'proving', fact: asked.fact, stage, done: index, total }),
     });
@@ -125,32 +120,7 @@ async function gatherSecrets(
       signal,
     });
   }
-  return { holderSecret: parseField(identity.record.holderSecret), pinKey, account };
-}
-
-/** What each fact is proven from, of the device's secrets. */
-async function statementAsked(
-  { record }: Identity,
-  asked: RequestedFact,
-  { holderSecret, pinKey, account }: Secrets,
-): Promise<Statement> {
-  if (asked.fact === 'pin') {
-    if (pinKey === null) throw new TypeError('the fact pin needs a pinKey');
-    return pinStatement(pinKey, holderSecret);
-  }
-  if (account === null) throw new TypeError('the fact account needs an account');
-  return accountStatement(record, account, asked);
-}
-
-async function prove(
-  desk: PresentationDesk,
-  identity: Identity,
-  statement: Statement,
-  bound: bigint,
-  options: ProveOptions,
-): Promise<WireProof> {
-  const { proveStatement } = await import('./prepared-proof.ts');
-  return proveStatement(desk, identity, statement, bound, options);
+  return { pinKey, account };
 }
 
 const ANSWER_LOST = ['network', 'timeout', 'attempt_used'] as const;

@@ -1,4 +1,5 @@
 import { type FactId, parseField, type Signals } from '@akashi/circuits';
+import { pinCommitment } from '@akashi/circuits/poseidon';
 import { accountsRootOf, type HeldAccount } from './accounts.ts';
 import type { HolderRecord } from './holder-record.ts';
 import type { FixedInputs } from './prover.ts';
@@ -17,10 +18,13 @@ export type Statement<F extends FactId = FactId> = {
 }[F];
 
 /** "I know the PIN enrolled on this device." */
-export async function pinStatement(pinKey: bigint, holderSecret: bigint): Promise<Statement<'pin'>> {
-  const { pinCommitment } = await import('@akashi/circuits/poseidon');
-  const commitment = pinCommitment(pinKey, holderSecret);
-  return { fact: 'pin', signals: { commitment }, inputs: { pinKey, holderSecret } };
+export function pinStatement({ holderSecret }: HolderRecord, pinKey: bigint): Statement<'pin'> {
+  const inputs = { pinKey, holderSecret: parseField(holderSecret) };
+  return {
+    fact: 'pin',
+    signals: { commitment: pinCommitment(inputs.pinKey, inputs.holderSecret) },
+    inputs,
+  };
 }
 
 /** "I own an account", or this one: as a request asks for it. */
