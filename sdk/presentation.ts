@@ -16,7 +16,7 @@ import { findAccount, type HeldAccount } from './accounts.ts';
 import { hasCode } from './connection.ts';
 import type { Identity } from './holder-record.ts';
 import { enterPin, type PinDesk, type PinEntry } from './pin-entry.ts';
-import type { ProveOptions, Prover, ProvingStage } from './prover.ts';
+import type { Prover, ProvingStage } from './prover.ts';
 import type { OpenRequest } from './request.ts';
 import type { RequestDesk } from './request-desk.ts';
 import { pause, withinTime } from './time-limit.ts';
