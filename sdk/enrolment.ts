@@ -17,8 +17,6 @@ import type { DeviceConnection, DeviceIdentity } from './device-connection.ts';
 import { HOLDER_RECORD, type HolderRecord, type Identity } from './holder-record.ts';
 import { parseNewPin } from './new-pin.ts';
 import { evaluatePin } from './pin-entry.ts';
-import { preparePin } from './pin-preparation.ts';
-import type { Prover } from './prover.ts';
 import type { DeviceStorage } from './storage.ts';
 import { withinTime } from './time-limit.ts';
 
@@ -66,16 +64,21 @@ export interface EnrolOptions {
 export interface EnrolmentDesk {
   readonly connection: DeviceConnection;
   readonly storage: DeviceStorage;
-  readonly prover: Prover;
   readonly random: (length: number) => Uint8Array;
   readonly timeoutSeconds: number;
+}
+
+/** A device that is enrolled, and the key of its PIN while it is in memory. */
+export interface Enrolment {
+  readonly identity: Identity;
+  readonly pinKey: bigint;
 }
 
 /**
  * Enrols this device anew.
  * @throws AkashiError `malformed` (link), `pin_weak`, `enrolment_refused`, `unexpected_answer` (accounts that are not for this device)
  */
-export async function enrol(desk: EnrolmentDesk, options: EnrolOptions): Promise<void> {
+export async function enrol(desk: EnrolmentDesk, options: EnrolOptions): Promise<Enrolment> {
   const { token, root } = parseEnrolmentLink(options.link);
   const pin = parseNewPin(options.pin);
   const { signal, onProgress } = options;
@@ -83,17 +86,14 @@ export async function enrol(desk: EnrolmentDesk, options: EnrolOptions): Promise
   onProgress?.('registering');
   const device: DeviceIdentity = { key: await desk.storage.createKey(), root };
   const registered = await redeem(desk.connection, device, token, signal);
-  const { record, pinKey } = await finish(desk, device, registered, { ...options, pin }).catch(
-    async (error: unknown) => {
-      // The verifier should not go on asking a device that remembers nothing.
-      await unregister(desk.connection, device);
-      throw error;
-    },
-  );
-
-  onProgress?.('preparing');
-  const identity: Identity = { ...device, thumbprint: await thumbprint(device.key.jwk), record };
-  await preparePin(desk, identity, pinKey, signal);
+  try {
+    const { record, pinKey } = await finish(desk, device, registered, { ...options, pin });
+    return { identity: { ...device, thumbprint: await thumbprint(device.key.jwk), record }, pinKey };
+  } catch (error) {
+    // The verifier should not go on asking a device that remembers nothing.
+    await unregister(desk.connection, device);
+    throw error;
+  }
 }
 
 /** From a device that the verifier knows to one that is stored. */

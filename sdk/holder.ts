@@ -16,6 +16,7 @@ import { type HistoryEntry, readHistory } from './history.ts';
 import { type Identity, updateRecord } from './holder-record.ts';
 import { idleWork } from './idle-work.ts';
 import { type ChangePinOptions, changePin } from './pin-change.ts';
+import { preparePin } from './pin-preparation.ts';
 import type { IdleOptions } from './prepared-proof.ts';
 import type { PresentOptions } from './presentation.ts';
 import type { Prover } from './prover.ts';
@@ -153,9 +154,11 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
     enrol: (enrolOptions) =>
       inTurn(async () => {
         const before = await device.load();
-        await enrol(desk, enrolOptions);
+        const { identity, pinKey } = await enrol(desk, enrolOptions);
         conversation.forgetPins();
         if (before) await unregister(connection, before);
+        enrolOptions.onProgress?.('preparing');
+        await preparePin(desk, identity, pinKey, enrolOptions.signal);
         return enrolledNow(device);
       }),
     async status({ signal } = {}) {
