@@ -27,6 +27,10 @@ function swapped(prover: Prover): Prover {
       const { a, b, c } = await prover.prove(fact, inputs, options);
       return { a: c, b, c: a };
     },
+    async prepare(fact, inputs, options) {
+      const prepared = await prover.prepare(fact, inputs, options);
+      return { ...prepared, a: prepared.c, c: prepared.a };
+    },
     close: () => prover.close(),
   };
 }

@@ -89,10 +89,18 @@ export async function findAccount(
       accountReference(parseField(accountKey), parseField(asked.scope)) === parseField(asked.accountRef),
   );
   if (account === undefined) throw new AkashiError('account_unknown');
+  return heldAccount(account);
+}
+
+export function heldAccount({
+  accountKey,
+  index,
+  siblings,
+}: IssuedAccounts['accounts'][number]): HeldAccount {
   return {
-    accountKey: parseField(account.accountKey),
-    index: BigInt(account.index),
-    siblings: account.siblings.map((sibling) => parseField(sibling)),
+    accountKey: parseField(accountKey),
+    index: BigInt(index),
+    siblings: siblings.map((sibling) => parseField(sibling)),
   };
 }
 
@@ -114,6 +122,11 @@ async function opensRoot(
         index === i && siblings.every((sibling, depth) => parseField(sibling) === paths[i]?.[depth]),
     )
   );
+}
+
+/** `accountsRoot` of the credential, which was checked when it came. */
+export function accountsRootOf({ credential }: IssuedAccounts): string {
+  return parseCredential(payloadOf(credential)).accountsRoot;
 }
 
 /** The payload of a compact JWS whose signature somebody else checks. */

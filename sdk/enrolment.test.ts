@@ -56,7 +56,7 @@ describe('enrolling', () => {
         }),
       onProgress: (phase) => phases.push(phase),
     });
-    expect(phases).toEqual(['registering', 'protecting', 'exchanging', 'storing']);
+    expect(phases).toEqual(['registering', 'protecting', 'exchanging', 'storing', 'preparing']);
     expect(enrolled).toMatchObject({ tenant: TENANT, accounts: [{ label: 'Ordinary' }] });
     expect(holder.enrolled).toEqual(enrolled);
     const sent = JSON.stringify(verifier.calls);

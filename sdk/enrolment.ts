@@ -20,8 +20,8 @@ import { evaluatePin } from './pin-entry.ts';
 import type { DeviceStorage } from './storage.ts';
 import { withinTime } from './time-limit.ts';
 
-// Enrolment (docs/protocol.md, section 5). Nothing is stored before the last step, which replaces everything at once:
-// however it is interrupted, the device is as it was, and the verifier forgets an unfinished one by itself.
+// Enrolment (docs/protocol.md, section 5). Nothing is stored before one step that replaces everything at once: however it
+// is interrupted, the device is as it was, or enrolled, and the verifier forgets an unfinished one by itself.
 
 export interface EnrolmentLink {
   readonly token: string;
@@ -40,8 +40,11 @@ export function parseEnrolmentLink(link: string): EnrolmentLink {
   return { token: parse(base64url16, token), root: parse(base64url32, root) };
 }
 
-/** `registering` the device key, `protecting` the PIN, `exchanging` receipt for accounts, `storing` all of it. */
-export type EnrolPhase = 'registering' | 'protecting' | 'exchanging' | 'storing';
+/**
+ * `registering` the device key, `protecting` the PIN, `exchanging` receipt for accounts, `storing` all of it, and then
+ * `preparing` the proof of the PIN: from there on the device is enrolled, whatever happens.
+ */
+export type EnrolPhase = 'registering' | 'protecting' | 'exchanging' | 'storing' | 'preparing';
 
 /**
  * The app's call to its own back end: hands over the receipt, brings what `issueAccounts` gave.
@@ -65,65 +68,73 @@ export interface EnrolmentDesk {
   readonly timeoutSeconds: number;
 }
 
+/** A device that is enrolled, and the key of its PIN while it is in memory. */
+export interface Enrolment {
+  readonly identity: Identity;
+  readonly pinKey: bigint;
+}
+
 /**
  * Enrols this device anew.
  * @throws AkashiError `malformed` (link), `pin_weak`, `enrolment_refused`, `unexpected_answer` (accounts that are not for this device)
  */
-export async function enrol(desk: EnrolmentDesk, options: EnrolOptions): Promise<HolderRecord> {
-  const { connection, storage, random } = desk;
+export async function enrol(desk: EnrolmentDesk, options: EnrolOptions): Promise<Enrolment> {
   const { token, root } = parseEnrolmentLink(options.link);
   const pin = parseNewPin(options.pin);
   const { signal, onProgress } = options;
 
   onProgress?.('registering');
-  const identity: DeviceIdentity = { key: await storage.createKey(), root };
-  const { device, tenant } = await redeem(connection, identity, token, signal);
+  const device: DeviceIdentity = { key: await desk.storage.createKey(), root };
+  const registered = await redeem(desk.connection, device, token, signal);
   try {
-    onProgress?.('protecting');
-    const { blindPin } = await import('./oprf.ts');
-    const { holderCommitment, pinCommitment } = await import('@akashi/circuits/poseidon');
-    const { pinKey } = await evaluatePin(
-      connection,
-      identity,
-      blindPin(pin, random),
-      { use: 'enrol' },
-      signal,
-    );
-    const holderSecret = fieldFromBytes(random(31));
-    const holder = holderCommitment(holderSecret);
-    const commitment = String(pinCommitment(pinKey, holderSecret));
-    const status = await registerPin(connection, identity, { holder: String(holder), commitment }, signal);
-
-    onProgress?.('exchanging');
-    const expected = { device, tenant: tenant.id, holder };
-    const { receipt, ...accounts } = await exchangeReceipt(
-      desk,
-      { identity, status, expected },
-      options.exchange,
-      signal,
-    );
-
-    onProgress?.('storing');
-    const record: HolderRecord = {
-      verifier: connection.origin,
-      root,
-      device,
-      tenant,
-      subject: receipt.sub,
-      enrolledAt: status.enrolledAt,
-      holderSecret: String(holderSecret),
-      holder: String(holder),
-      commitment,
-      nextCommitment: null,
-      ...accounts,
-    };
-    await storage.exclusive(() => storage.replace(identity.key, { [HOLDER_RECORD]: record }));
-    return record;
+    const { record, pinKey } = await finish(desk, device, registered, { ...options, pin });
+    return { identity: { ...device, thumbprint: await thumbprint(device.key.jwk), record }, pinKey };
   } catch (error) {
     // The verifier should not go on asking a device that remembers nothing.
-    await unregister(connection, identity);
+    await unregister(desk.connection, device);
     throw error;
   }
+}
+
+/** From a device that the verifier knows to one that is stored. */
+async function finish(
+  desk: EnrolmentDesk,
+  identity: DeviceIdentity,
+  { device, tenant }: Pick<HolderRecord, 'device' | 'tenant'>,
+  { pin, exchange, signal, onProgress }: EnrolOptions,
+): Promise<{ readonly record: HolderRecord; readonly pinKey: bigint }> {
+  const { connection, storage, random } = desk;
+  onProgress?.('protecting');
+  const { blindPin } = await import('./oprf.ts');
+  const { holderCommitment, pinCommitment } = await import('@akashi/circuits/poseidon');
+  const blinded = blindPin(pin, random);
+  const { pinKey } = await evaluatePin(connection, identity, blinded, { use: 'enrol' }, signal);
+  const holderSecret = fieldFromBytes(random(31));
+  const holder = holderCommitment(holderSecret);
+  const commitment = String(pinCommitment(pinKey, holderSecret));
+  const status = await registerPin(connection, identity, { holder: String(holder), commitment }, signal);
+
+  onProgress?.('exchanging');
+  const expected = { device, tenant: tenant.id, holder };
+  const shown = { identity, status, expected };
+  const { receipt, ...accounts } = await exchangeReceipt(desk, shown, exchange, signal);
+
+  onProgress?.('storing');
+  const record: HolderRecord = {
+    verifier: connection.origin,
+    root: identity.root,
+    device,
+    tenant,
+    subject: receipt.sub,
+    enrolledAt: status.enrolledAt,
+    holderSecret: String(holderSecret),
+    holder: String(holder),
+    commitment,
+    nextCommitment: null,
+    ...accounts,
+  };
+  await storage.exclusive(() => storage.replace(identity.key, { [HOLDER_RECORD]: record }));
+  return { record, pinKey };
 }
 
 /** Fetches accounts anew for a device that is enrolled: after `accountsExpireAt`, or when they have changed. */

@@ -13,8 +13,11 @@ import {
   unregister,
 } from './enrolment.ts';
 import { type HistoryEntry, readHistory } from './history.ts';
-import { updateRecord } from './holder-record.ts';
+import { type Identity, updateRecord } from './holder-record.ts';
+import { idleWork } from './idle-work.ts';
 import { type ChangePinOptions, changePin } from './pin-change.ts';
+import { preparePin } from './pin-preparation.ts';
+import type { IdleOptions } from './prepared-proof.ts';
 import type { PresentOptions } from './presentation.ts';
 import type { Prover } from './prover.ts';
 import { queue } from './queue.ts';
@@ -27,8 +30,9 @@ export type { Enrolled } from './enrolled-device.ts';
 export { type EnrolmentLink, type EnrolPhase, type Exchange, parseEnrolmentLink } from './enrolment.ts';
 export type { HistoryEntry } from './history.ts';
 export { parseNewPin } from './new-pin.ts';
+export type { IdleOptions, PrepareProgress } from './prepared-proof.ts';
 export type { PresentProgress } from './presentation.ts';
-export type { ProveOptions, Prover, ProvingStage } from './prover.ts';
+export type { FixedInputs, PrepareOptions, ProveOptions, Prover, ProvingStage } from './prover.ts';
 export type { Asked, CheckedRequest } from './request.ts';
 export { type DeviceStorage, memoryStorage } from './storage.ts';
 export { type IndexedDbStorageOptions, indexedDbStorage } from './storage-indexeddb.ts';
@@ -96,6 +100,13 @@ export interface Holder {
    * `triesLeft`, `pin_locked`, `proof_failed`, `artifact_*`: none of these uses up the attempt; TypeError when a PIN is needed and none is given.
    */
   present(id: string, options?: PresentOptions): Promise<CheckedRequest>;
+  /**
+   * Prepares what can be proven of the accounts before anybody asks, so that a later `present` takes milliseconds. For the
+   * app to call when it is idle: it does nothing where all is there, goes on where it was interrupted, and ends with
+   * `aborted` as soon as another method needs the device. (The PIN is prepared while it is known: at enrolment and change.)
+   * Throws also `artifact_*`, `proof_failed`.
+   */
+  prepare(options?: IdleOptions): Promise<void>;
   /** Throws also `pin_weak`, `pin_wrong` with `triesLeft`, `pin_locked`. */
   changePin(options: ChangePinOptions): Promise<void>;
   refreshAccounts(exchange: Exchange, options?: Call): Promise<Enrolled>;
@@ -120,7 +131,13 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
   const desk = { connection, storage, prover, random, timeoutSeconds, requests };
   const device = openEnrolledDevice(storage, connection.origin);
   const conversation = openConversation(desk);
-  const inTurn = queue();
+  const idle = idleWork();
+  const oneByOne = queue();
+  const inTurn = <T>(work: () => Promise<T>) =>
+    oneByOne(async () => {
+      await idle.giveWay();
+      return work();
+    });
 
   await device.load();
   return {
@@ -137,9 +154,11 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
     enrol: (enrolOptions) =>
       inTurn(async () => {
         const before = await device.load();
-        await enrol(desk, enrolOptions);
+        const { identity, pinKey } = await enrol(desk, enrolOptions);
         conversation.forgetPins();
         if (before) await unregister(connection, before);
+        enrolOptions.onProgress?.('preparing');
+        await preparePin(desk, identity, pinKey, enrolOptions.signal);
         return enrolledNow(device);
       }),
     async status({ signal } = {}) {
@@ -156,6 +175,12 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
     // One after the other: a second tap finds the state that the first one left, and costs neither try nor attempt.
     present: (id, presentOptions = {}) =>
       inTurn(async () => conversation.present(await device.identity(), id, presentOptions)),
+    prepare: ({ signal, onProgress } = {}) =>
+      idle.run(signal, async (stopped) => {
+        const identity = await device.identity();
+        const { prepareAccounts } = await import('./prepared-proof.ts');
+        await prepareAccounts(desk, identity, { signal: stopped, ...(onProgress && { onProgress }) });
+      }),
     changePin: (changeOptions) =>
       inTurn(async () => {
         await changePin(desk, await device.identity(), conversation.pinChange(), changeOptions);
@@ -165,6 +190,7 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
       const identity = await device.identity();
       const accounts = await refreshAccounts(desk, identity, exchange, signal);
       await updateRecord(storage, identity, (record) => ({ ...record, ...accounts }));
+      await forgetStale(storage, identity);
       return enrolledNow(device);
     },
     async stopDevice(newer, { signal } = {}) {
@@ -184,6 +210,16 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
     // Before the first answer of the verifier the own clock has to do: only a word depends on it.
     history: async () => readHistory(storage, connection.knownTime() ?? Math.floor(now() / 1000)),
   };
+}
+
+/** Stale preparations are never used; that they go is hygiene, which must not fail what came before. */
+async function forgetStale(storage: DeviceStorage, identity: Identity): Promise<void> {
+  try {
+    const { dropStalePreparations } = await import('./preparation-store.ts');
+    await dropStalePreparations(storage, identity);
+  } catch {
+    // the next one that is kept takes their place
+  }
 }
 
 async function enrolledNow(device: EnrolledDevice): Promise<Enrolled> {

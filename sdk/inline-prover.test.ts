@@ -13,6 +13,8 @@ import { artifactFile } from '@akashi/circuits/artifacts';
 import { accountReference, accountsTree, holderCommitment, pinCommitment } from '@akashi/circuits/poseidon';
 import { groth16 } from 'snarkjs';
 import { afterAll, describe, expect, test } from 'vitest';
+import { bindProof } from './binding.ts';
+import type { PreparedParts } from './groth16.ts';
 import { inlineProver } from './inline-prover.ts';
 
 const prover = inlineProver();
@@ -128,6 +130,58 @@ describe('a proof made in process', () => {
   test('is not begun for a caller who stopped', async () => {
     const proving = inlineProver().prove('pin', PIN_INPUTS, { signal: AbortSignal.abort() });
     await expect(proving).rejects.toMatchObject({ code: 'aborted' });
+  });
+});
+
+describe('a preparation made in process', () => {
+  const { challenge: _, ...fixed } = ACCOUNT_INPUTS;
+  const random = (length: number) => crypto.getRandomValues(new Uint8Array(length));
+  const signals = { accountsRoot: root, accountRef: accountReference(22n, 3n), scope: 3n, reveal: 1n };
+
+  test('binds to any challenge, and holds for that one only', async () => {
+    const preparation = await prover.prepare('account', fixed);
+    for (const challenge of [5n, FIELD_ORDER - 2n]) {
+      const proof = await bindProof(preparation, challenge, random);
+      expect(await holds('account', { ...signals, challenge }, proof)).toBe(true);
+      expect(await holds('account', { ...signals, challenge: challenge ^ 1n }, proof)).toBe(false);
+    }
+  });
+
+  test.each(['loading', 'proving', 'a', 'b', 'c', 'h1'])(
+    'stopped at %s goes on from its parts',
+    async (phase) => {
+      const controller = new AbortController();
+      let done: Partial<PreparedParts> = {};
+      const reached = (name: string | undefined) => name === phase && controller.abort();
+      const stopped = prover.prepare('account', fixed, {
+        signal: controller.signal,
+        onProgress: reached,
+        onPart: (parts) => {
+          done = parts;
+          reached(Object.keys(parts).at(-1));
+        },
+      });
+      // With the last part there is nothing left to stop.
+      if (phase === 'h1') await stopped;
+      else await expect(stopped).rejects.toMatchObject({ code: 'aborted' });
+      const kept = ['a', 'b', 'c', 'h1'].slice(0, ['a', 'b', 'c', 'h1'].indexOf(phase) + 1);
+      expect(Object.keys(done)).toEqual(kept);
+      const made: string[][] = [];
+      const preparation = await prover.prepare('account', fixed, {
+        done,
+        onPart: (parts) => made.push(Object.keys(parts)),
+      });
+      expect(made).toHaveLength(4 - kept.length);
+      const proof = await bindProof(preparation, 5n, random);
+      expect(await holds('account', { ...signals, challenge: 5n }, proof)).toBe(true);
+    },
+  );
+
+  test('takes no challenge, and only the inputs of its fact', async () => {
+    for (const inputs of [ACCOUNT_INPUTS, {}, { ...fixed, more: 1n }]) {
+      const preparing = prover.prepare('account', inputs as typeof fixed);
+      await expect(preparing).rejects.toBeInstanceOf(TypeError);
+    }
   });
 });
 

@@ -1,6 +1,6 @@
 import { type ArtifactOptions, artifactLoader } from './artifact.ts';
 import type { Prover } from './prover.ts';
-import { openProving, type ProveFact } from './proving.ts';
+import { openProving, type Proving } from './proving.ts';
 
 export interface InlineProverOptions extends Omit<ArtifactOptions, 'artifactsUrl'> {
   /** Folder of the artifacts. Default: those of the installed @akashi/circuits in Node, `artifacts/` beside the module in browsers. */
@@ -15,18 +15,22 @@ export interface InlineProverOptions extends Omit<ArtifactOptions, 'artifactsUrl
  */
 export function inlineProver(options: InlineProverOptions = {}): Prover {
   const { random = (length) => crypto.getRandomValues(new Uint8Array(length)) } = options;
-  let proveFact: ProveFact | undefined;
+  let proving: Proving | undefined;
   const open = () => {
     const load = artifactLoader({ ...options, artifactsUrl: options.artifactsUrl ?? defaultFolder() });
     return openProving({ load, random });
   };
   return {
     async prove(fact, inputs, proveOptions = {}) {
-      proveFact ??= open();
-      return proveFact(fact, inputs, proveOptions);
+      proving ??= open();
+      return proving.prove(fact, inputs, proveOptions);
+    },
+    async prepare(fact, inputs, prepareOptions = {}) {
+      proving ??= open();
+      return proving.prepare(fact, { ...inputs }, prepareOptions);
     },
     close() {
-      proveFact = undefined;
+      proving = undefined;
     },
   };
 }

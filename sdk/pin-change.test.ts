@@ -33,7 +33,9 @@ describe('changing the PIN', () => {
     const sent = (verifier.callsTo('PUT', /pin$/).at(-1)?.body ?? {}) as { readonly proof?: unknown };
     expect(Object.keys(sent).sort()).toEqual(['commitment', 'proof']);
     expect(() => parseProof(sent.proof)).not.toThrow();
-    expect(phone.jobs.map(({ fact }) => fact)).toEqual(['pin']);
+    // Prepared at enrolment and, for the new PIN, now: the old one is proven without the prover.
+    expect(phone.jobs.map(({ fact }) => fact)).toEqual(['pin', 'pin']);
+    expect(phone.jobs[0]?.inputs.pinKey).not.toBe(phone.jobs[1]?.inputs.pinKey);
     expect(verifier.devices[0]?.evaluationKey).not.toEqual(before);
     expect([await opens(phone.holder, NEXT), await opens(phone.holder, PIN)]).toEqual([true, false]);
   });
@@ -43,7 +45,7 @@ describe('changing the PIN', () => {
       const wrong = phone.holder.changePin({ current: '739106', next: NEXT });
       await expect(wrong).rejects.toMatchObject({ code: 'pin_wrong', triesLeft: 4 });
     }
-    expect(phone.jobs).toEqual([]);
+    expect(phone.jobs).toHaveLength(1);
     expect(await opens(phone.holder, PIN)).toBe(true);
   });
 

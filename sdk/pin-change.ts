@@ -14,6 +14,7 @@ import { readStatus } from './enrolment.ts';
 import { type Identity, updateRecord } from './holder-record.ts';
 import { parseNewPin } from './new-pin.ts';
 import { enterPin, evaluatePin, type PinDesk, type PinEntry } from './pin-entry.ts';
+import { preparePin } from './pin-preparation.ts';
 import type { Prover } from './prover.ts';
 
 // Change of the PIN (docs/protocol.md, section 5): the old one is proven, the new one gets an evaluation key of its own.
@@ -30,12 +31,12 @@ export interface ChangePinOptions {
  * @throws AkashiError `pin_weak`, `pin_wrong` with `triesLeft`, `pin_locked`, `pin_refused`
  */
 export async function changePin(
-  desk: PinDesk & { readonly prover: Prover },
+  desk: PinDesk & { readonly prover: Prover; readonly timeoutSeconds: number },
   identity: Identity,
   entry: PinEntry,
   { current, next, signal }: ChangePinOptions,
 ): Promise<void> {
-  const { connection, storage, prover, random } = desk;
+  const { connection, storage, random } = desk;
   const nextPin = parseNewPin(next);
   const { pinChangedAt } = await readStatus(connection, identity, signal);
   const pinKey = await enterPin(desk, identity, entry, {
@@ -55,7 +56,8 @@ export async function changePin(
     nonce: base64url.decode(parse(base64url32, fresh.nonce)),
     commitment,
   });
-  const proof = await prover.prove('pin', { challenge, pinKey, holderSecret }, { signal });
+  const { provePin } = await import('./prepared-proof.ts');
+  const proof = await provePin(desk, identity, pinKey, challenge, { signal });
 
   // Written down before it is sent: should the answer be lost for good, the next PIN that is entered tells (see enterPin).
   const nextCommitment = String(commitment);
@@ -66,6 +68,7 @@ export async function changePin(
     commitment: nextCommitment,
     nextCommitment: null,
   }));
+  await preparePin(desk, identity, fresh.pinKey, signal);
 }
 
 async function putPin(

@@ -2,18 +2,14 @@ import {
   AkashiError,
   type Attempt,
   base64url32,
-  type CircuitInputs,
   challenge,
   type FactId,
   needsCredential,
   type PendingRequest,
   parse,
   parseCode,
-  parseField,
   parsePin,
-  type RequestedFact,
   type WirePresentation,
-  type WireProof,
 } from '@akashi/circuits';
 import { base64url } from 'jose';
 import { findAccount, type HeldAccount } from './accounts.ts';
@@ -25,7 +21,7 @@ import type { OpenRequest } from './request.ts';
 import type { RequestDesk } from './request-desk.ts';
 import { pause, withinTime } from './time-limit.ts';
 
-// Proves what a request asks for and sends it (docs/protocol.md, section 6).
+// Proves what a request asks for, from what was prepared before it came, and sends it (docs/protocol.md, sections 3 and 6).
 
 export interface PresentOptions {
   /** The transfer code as typed; none in pre-call mode. */
@@ -52,9 +48,8 @@ export interface PresentationDesk extends PinDesk {
   readonly timeoutSeconds: number;
 }
 
-/** What the facts of one presentation are proven from. */
+/** What the facts of one presentation are proven from, besides the device's record. */
 interface Secrets {
-  readonly holderSecret: bigint;
   readonly pinKey: bigint | null;
   readonly account: HeldAccount | null;
 }
@@ -83,17 +78,12 @@ export async function present(
 
   const facts: WirePresentation['facts'] = [];
   for (const [index, asked] of request.facts.entries()) {
-    const proof = await proveAsked(
-      desk.prover,
-      asked,
-      challenge({ request: jws, index, nonce, code }),
-      secrets,
-      {
-        signal,
-        onProgress: (stage) =>
-          onProgress?.({ phase: 'proving', fact: asked.fact, stage, done: index, total }),
-      },
-    );
+    const bound = challenge({ request: jws, index, nonce, code });
+    const { proveAsked } = await import('./prepared-proof.ts');
+    const proof = await proveAsked(desk, identity, { asked, ...secrets }, bound, {
+      signal,
+      onProgress: (stage) => onProgress?.({ phase: 'proving', fact: asked.fact, stage, done: index, total }),
+    });
     const credential = needsCredential(asked.fact) ? { credential: identity.record.issued.credential } : {};
     facts.push({ fact: asked.fact, version: asked.version, proof, ...credential });
   }
@@ -130,32 +120,7 @@ async function gatherSecrets(
       signal,
     });
   }
-  return { holderSecret: parseField(identity.record.holderSecret), pinKey, account };
-}
-
-type ProveOptions = Parameters<Prover['prove']>[2];
-
-/** The witness functions: what each fact takes from the device's secrets. */
-async function proveAsked(
-  prover: Prover,
-  asked: RequestedFact,
-  bound: bigint,
-  { holderSecret, pinKey, account }: Secrets,
-  options: ProveOptions,
-): Promise<WireProof> {
-  if (asked.fact === 'pin') {
-    if (pinKey === null) throw new TypeError('the fact pin needs a pinKey');
-    return prover.prove('pin', { challenge: bound, pinKey, holderSecret }, options);
-  }
-  if (account === null) throw new TypeError('the fact account needs an account');
-  const inputs: CircuitInputs<'account'> = {
-    challenge: bound,
-    scope: parseField(asked.scope),
-    reveal: asked.accountRef === '0' ? 0n : 1n,
-    holderSecret,
-    ...account,
-  };
-  return prover.prove('account', inputs, options);
+  return { pinKey, account };
 }
 
 const ANSWER_LOST = ['network', 'timeout', 'attempt_used'] as const;

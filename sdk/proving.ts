@@ -12,8 +12,8 @@ import {
 } from '@akashi/circuits';
 import type { LoadArtifact } from './artifact.ts';
 import { Bn254 } from './bn254.ts';
-import { bind, prepare } from './groth16.ts';
-import type { ProveOptions } from './prover.ts';
+import { bind, type Preparation, prepare } from './groth16.ts';
+import type { PrepareOptions, ProveOptions } from './prover.ts';
 import { queue } from './queue.ts';
 
 // Makes proofs in whatever thread it is called: worker and in-process provers run this same code.
@@ -22,11 +22,14 @@ import { queue } from './queue.ts';
 export type NamedInputs = Readonly<Record<string, bigint | readonly bigint[]>>;
 
 /**
- * A proof that these inputs satisfy the circuit of the fact. Whether they do is the caller's to make sure of: for
- * most others there comes a proof that does not verify.
- * Throws AkashiError `artifact_*`, `proof_failed`, `aborted`; TypeError for inputs that are not those of the fact.
+ * Whether the inputs satisfy the circuit is the caller's to make sure of: for most others there comes a proof that does
+ * not verify. Both throw AkashiError `artifact_*`, `proof_failed`, `aborted`; TypeError for inputs that are not those of the fact.
  */
-export type ProveFact = (fact: FactId, inputs: NamedInputs, options: ProveOptions) => Promise<WireProof>;
+export interface Proving {
+  prove(fact: FactId, inputs: NamedInputs, options: ProveOptions): Promise<WireProof>;
+  /** @param inputs without a challenge */
+  prepare(fact: FactId, inputs: NamedInputs, options: PrepareOptions): Promise<Preparation>;
+}
 
 export interface ProvingOptions {
   readonly load: LoadArtifact;
@@ -34,8 +37,8 @@ export interface ProvingOptions {
   readonly random: (length: number) => Uint8Array;
 }
 
-/** Proofs one after the other: the curve's memory is one stack. */
-export function openProving({ load, random }: ProvingOptions): ProveFact {
+/** One after the other: the curve's memory is one stack. */
+export function openProving({ load, random }: ProvingOptions): Proving {
   const keys = new Map<FactId, ProvingKey>();
   const inTurn = queue();
   let curve: Promise<Bn254> | undefined;
@@ -45,33 +48,54 @@ export function openProving({ load, random }: ProvingOptions): ProveFact {
     keys.set(fact, key);
     return key;
   };
-  const prove = async <F extends FactId>(
+  const prepareFor = async <F extends FactId>(
     fact: F,
-    inputs: CircuitInputs<F> & { readonly challenge: bigint },
-    { signal, onProgress }: ProveOptions,
-  ): Promise<WireProof> => {
+    inputs: CircuitInputs<F>,
+    { signal, onProgress, done, onPart }: PrepareOptions,
+  ): Promise<{ readonly preparation: Preparation; readonly curve: Bn254 }> => {
     onProgress?.('loading');
     curve ??= Bn254.load();
     const [loaded, key] = await Promise.all([curve, keyOf(fact, signal)]);
     onProgress?.('proving');
     const pause = breather(signal);
     await pause();
-    // Made for challenge 0, which the preparation is for; the real one comes in when it is bound.
+    // Made for challenge 0; the real one comes in when it is bound.
     const witness = computeWitness(fact, { ...inputs, challenge: 0n });
     const challengeSignal = (signalNames(fact) as readonly string[]).indexOf('challenge') + 1;
-    const preparation = await prepare(loaded, key, witness, challengeSignal, { pause });
-    return bind(preparation, inputs.challenge, loaded, random);
+    const preparation = await prepare(loaded, key, witness, challengeSignal, {
+      pause,
+      ...(done && { done }),
+      ...(onPart && { onPart }),
+    });
+    return { preparation, curve: loaded };
   };
 
-  return (fact, inputs, options) =>
-    inTurn(async () => {
-      if (!areInputsOf(fact, inputs)) throw new TypeError('not the inputs of this fact');
-      try {
-        return await prove(fact, inputs, options);
-      } catch (cause) {
-        throw cause instanceof AkashiError ? cause : new AkashiError('proof_failed', { cause });
-      }
-    });
+  return {
+    prove: (fact, inputs, options) =>
+      inTurn(async () => {
+        if (!areInputsOf(fact, inputs)) throw new TypeError('not the inputs of this fact');
+        return orProofFailed(async () => {
+          const { preparation, curve: combiner } = await prepareFor(fact, inputs, options);
+          return bind(preparation, inputs.challenge, combiner, random);
+        });
+      }),
+    prepare: (fact, inputs, options) =>
+      inTurn(async () => {
+        const fixed = { ...inputs, challenge: 0n };
+        // A challenge that came along would be left out in silence.
+        if (Object.hasOwn(inputs, 'challenge') || !areInputsOf(fact, fixed))
+          throw new TypeError('not the inputs of this fact');
+        return orProofFailed(async () => (await prepareFor(fact, fixed, options)).preparation);
+      }),
+  };
+}
+
+async function orProofFailed<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw cause instanceof AkashiError ? cause : new AkashiError('proof_failed', { cause });
+  }
 }
 
 /** Exactly the registered inputs, each a field element or as many as the registry says. */

@@ -1,6 +1,8 @@
 import type { CircuitInputs, WireProof } from '@akashi/circuits';
 import { describe, expect, test } from 'vitest';
+import { encodePreparation } from './preparation.ts';
 import type { Job, News } from './prover-message.ts';
+import { PREPARATION } from './scripted-phone.ts';
 import { type ProverWorker, workerProver } from './worker-prover.ts';
 
 const PROOF: WireProof = {
@@ -163,6 +165,74 @@ describe('a prover in a worker', () => {
       proves(job, tell);
     });
     expect(await prover.prove('pin', INPUTS)).toEqual(PROOF);
+    prover.close();
+  });
+});
+
+describe('preparing in a worker', () => {
+  const { challenge: _, ...FIXED } = INPUTS;
+  const { a, b } = PREPARATION;
+  const text = encodePreparation(PREPARATION);
+  const prepares = ({ id }: Job, tell: (news: News) => void) => {
+    tell({ kind: 'stage', id, stage: 'proving' });
+    tell({ kind: 'parts', id, parts: { a: text.a } });
+    tell({ kind: 'preparation', id, preparation: text });
+  };
+
+  test('hands over inputs and what is done, brings parts and preparation', async () => {
+    const { prover, workers } = setUp(prepares);
+    const heard: unknown[] = [];
+    const made = await prover.prepare('pin', FIXED, {
+      done: { a, b },
+      onProgress: (stage) => heard.push(stage),
+      onPart: (parts) => heard.push(parts),
+    });
+    expect(made).toEqual(PREPARATION);
+    expect(heard).toEqual(['proving', { a }]);
+    expect(workers[0]?.jobs).toMatchObject([
+      { kind: 'prepare', fact: 'pin', inputs: FIXED, done: { a: text.a, b: text.b } },
+    ]);
+    prover.close();
+  });
+
+  test('takes its turn with proofs, in one worker', async () => {
+    const { prover, workers } = setUp((job, tell) => {
+      setTimeout(() => (job.kind === 'prove' ? proves : prepares)(job, tell), 2);
+    });
+    const both = [prover.prepare('pin', FIXED), prover.prove('pin', INPUTS), prover.prepare('pin', FIXED)];
+    await both[0];
+    expect(workers[0]?.jobs).toHaveLength(2);
+    expect(await Promise.all(both)).toEqual([PREPARATION, PROOF, PREPARATION]);
+    expect([workers.length, workers[0]?.jobs.map(({ kind }) => kind)]).toEqual([
+      1,
+      ['prepare', 'prove', 'prepare'],
+    ]);
+    prover.close();
+  });
+
+  test.each(['stage', 'parts'] as const)('leaves no worker behind when stopped at a %s', async (kind) => {
+    const { prover, workers } = setUp(({ id }, tell) => {
+      if (kind === 'stage') tell({ kind, id, stage: 'loading' });
+      else tell({ kind, id, parts: { a: text.a } });
+    });
+    const controller = new AbortController();
+    const stop = () => controller.abort();
+    const { signal } = controller;
+    const preparing = prover.prepare('pin', FIXED, { signal, onProgress: stop, onPart: stop });
+    await expect(preparing).rejects.toMatchObject({ code: 'aborted' });
+    expect(workers.map(({ terminated }) => terminated)).toEqual([true]);
+  });
+
+  test.each<[string, (job: Job, tell: (news: unknown) => void) => void]>([
+    ['a proof instead', proves],
+    [
+      'points that are none',
+      ({ id }, tell) => tell({ kind: 'preparation', id, preparation: { ...text, c: ['1'] } }),
+    ],
+    ['a part too few', ({ id }, tell) => tell({ kind: 'preparation', id, preparation: { a: text.a } })],
+  ])('takes no answer with %s', async (_, script) => {
+    const { prover } = setUp(script);
+    await expect(prover.prepare('pin', FIXED)).rejects.toMatchObject({ code: 'proof_failed' });
     prover.close();
   });
 });

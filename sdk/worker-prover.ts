@@ -1,7 +1,8 @@
-import { AkashiError, type WireProof } from '@akashi/circuits';
+import { AkashiError } from '@akashi/circuits';
 import * as v from 'valibot';
-import type { ProveOptions, Prover } from './prover.ts';
-import { type Job, newsShape } from './prover-message.ts';
+import { encodeParts } from './preparation.ts';
+import type { PrepareOptions, Prover } from './prover.ts';
+import { type Job, newsShape, type ParsedNews } from './prover-message.ts';
 import type { NamedInputs } from './proving.ts';
 import { queue } from './queue.ts';
 import { withinTime } from './time-limit.ts';
@@ -13,7 +14,7 @@ export interface WorkerProverOptions {
   readonly artifactsUrl?: URL | string;
   /** The worker ends after this time without work, and its memory with it; default 60. */
   readonly idleSeconds?: number;
-  /** For one proof, its artifacts included; default 120. */
+  /** For one proof or preparation, its artifacts included; default 120. */
   readonly timeoutSeconds?: number;
   /** How a worker is started: for other runtimes and tests. */
   readonly startWorker?: () => ProverWorker;
@@ -26,13 +27,14 @@ export type ProverWorker = Pick<
 >;
 
 /**
- * Proves in a module worker of its own, one proof after the other. Stopping a proof ends the worker, so that nothing
+ * Proves and prepares in a module worker of its own, one after the other. Stopping one ends the worker, so that nothing
  * goes on computing.
  */
-export function workerProver(options: WorkerProverOptions = {}): Prover {
-  const { workerUrl, idleSeconds = 60, timeoutSeconds = 120 } = options;
-  const artifactsUrl = options.artifactsUrl && new URL(options.artifactsUrl, globalThis.location?.href).href;
-  const start = options.startWorker ?? (() => startWorker(workerUrl));
+export function workerProver(settings: WorkerProverOptions = {}): Prover {
+  const { workerUrl, idleSeconds = 60, timeoutSeconds = 120 } = settings;
+  const artifactsUrl =
+    settings.artifactsUrl && new URL(settings.artifactsUrl, globalThis.location?.href).href;
+  const start = settings.startWorker ?? (() => startWorker(workerUrl));
   const inTurn = queue();
   let worker: ProverWorker | undefined;
   let idle: ReturnType<typeof setTimeout> | undefined;
@@ -46,18 +48,17 @@ export function workerProver(options: WorkerProverOptions = {}): Prover {
     giveUp?.(new AkashiError('aborted'));
   };
 
-  const run = async (job: Omit<Job, 'id'>, { signal, onProgress }: ProveOptions): Promise<WireProof> => {
+  const run = async (job: Job, { signal, ...listener }: PrepareOptions): Promise<Result> => {
     clearTimeout(idle);
-    const id = ++count;
     try {
-      const proof = await withinTime({ seconds: timeoutSeconds, signal }, () => {
+      const result = await withinTime({ seconds: timeoutSeconds, signal }, () => {
         worker ??= start();
-        const { done, fail } = converse(worker, { id, ...job }, onProgress);
+        const { done, fail } = converse(worker, job, listener);
         giveUp = fail;
         return done;
       });
       idle = setTimeout(end, idleSeconds * 1000);
-      return proof;
+      return result;
     } catch (error) {
       end();
       throw error;
@@ -65,35 +66,48 @@ export function workerProver(options: WorkerProverOptions = {}): Prover {
       giveUp = undefined;
     }
   };
+  const folder = artifactsUrl ? { artifactsUrl } : {};
 
   return {
-    prove(fact, inputs, proveOptions = {}) {
-      const job = { fact, inputs: copyOf(inputs), ...(artifactsUrl ? { artifactsUrl } : {}) };
-      return inTurn(() => run(job, proveOptions));
+    async prove(fact, inputs, options = {}) {
+      const job: Job = { kind: 'prove', id: ++count, fact, inputs: copyOf(inputs), ...folder };
+      const result = await inTurn(() => run(job, options));
+      if (result.kind !== 'proof') throw new AkashiError('proof_failed');
+      return result.proof;
+    },
+    async prepare(fact, inputs, options = {}) {
+      const done = encodeParts(options.done ?? {});
+      const job: Job = { kind: 'prepare', id: ++count, fact, inputs: copyOf({ ...inputs }), done, ...folder };
+      const result = await inTurn(() => run(job, options));
+      if (result.kind !== 'preparation') throw new AkashiError('proof_failed');
+      return result.preparation;
     },
     close: end,
   };
 }
 
+type Result = Extract<ParsedNews, { readonly kind: 'proof' | 'preparation' }>;
+
 /** Gives the worker one job and listens until it is done with it. */
 function converse(
   worker: ProverWorker,
   job: Job,
-  onProgress: ProveOptions['onProgress'],
-): { readonly done: Promise<WireProof>; readonly fail: (error: AkashiError) => void } {
+  { onProgress, onPart }: Pick<PrepareOptions, 'onProgress' | 'onPart'>,
+): { readonly done: Promise<Result>; readonly fail: (error: AkashiError) => void } {
   let fail: (error: AkashiError) => void = () => undefined;
-  const done = new Promise<WireProof>((resolve, reject) => {
+  const done = new Promise<Result>((resolve, reject) => {
     fail = reject;
     // An error event is a script that did not load or run: our own faults come as messages.
     worker.onerror = () => reject(new AkashiError('artifact_unavailable'));
     worker.onmessageerror = () => reject(new AkashiError('proof_failed'));
     worker.onmessage = ({ data }: MessageEvent<unknown>) => {
-      const news = v.safeParse(newsShape, data);
-      if (!news.success) return reject(new AkashiError('proof_failed'));
-      if (news.output.id !== job.id) return;
-      if (news.output.kind === 'stage') onProgress?.(news.output.stage);
-      else if (news.output.kind === 'proof') resolve(news.output.proof);
-      else reject(new AkashiError(news.output.code));
+      const { success, output: news } = v.safeParse(newsShape, data);
+      if (!success) return reject(new AkashiError('proof_failed'));
+      if (news.id !== job.id) return;
+      if (news.kind === 'stage') onProgress?.(news.stage);
+      else if (news.kind === 'parts') onPart?.(news.parts);
+      else if (news.kind === 'error') reject(new AkashiError(news.code));
+      else resolve(news);
     };
     worker.postMessage(job);
   });

@@ -97,11 +97,11 @@ async function expectNothingRefused(): Promise<void> {
 
 describe('a phone page', () => {
   test('enrols, proves in its worker, and the desk sees passed; the policy refuses nothing of it', async () => {
+    const workers: string[] = [];
+    page.on('worker', (worker) => workers.push(worker.url()));
     const pin = await enrolled();
     const { verification, code } = await started();
     expect(await tell('requests', [])).toEqual([verification]);
-    const workers: string[] = [];
-    page.on('worker', (worker) => workers.push(worker.url()));
     expect(await tell('present', [verification, code, pin])).toEqual({ verdict: 'passed' });
     expect(await desk.wait(verification)).toMatchObject({ verdict: 'passed' });
     expect(workers).toEqual([`${site.origin}/prover-worker.js`]);

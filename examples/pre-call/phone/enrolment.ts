@@ -139,7 +139,7 @@ export function hint(text: string): HTMLElement {
 
 async function enrol(phone: Phone, pin: string, given: string | null): Promise<void> {
   const { frame, bank, holder } = phone;
-  const phases: readonly EnrolPhase[] = ['registering', 'protecting', 'exchanging', 'storing'];
+  const phases: readonly EnrolPhase[] = ['registering', 'protecting', 'exchanging', 'storing', 'preparing'];
   const progress = progressScreen(frame, (texts) => ({ title: texts.enrolling, text: texts.provingText }));
   phone.go(progress.screen, { busy: true });
   try {

@@ -1,0 +1,23 @@
+import type { Identity } from './holder-record.ts';
+import type { ProvingDesk } from './prepared-proof.ts';
+import { withinTime } from './time-limit.ts';
+
+/**
+ * Prepares the fact `pin` while `pinKey` is in memory: at enrolment and after a change of the PIN. It never fails what
+ * it is part of: the next presentation makes up for it.
+ */
+export async function preparePin(
+  desk: ProvingDesk & { readonly timeoutSeconds: number },
+  identity: Identity,
+  pinKey: bigint,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  try {
+    await withinTime({ seconds: desk.timeoutSeconds, signal }, async (limited) => {
+      const { prepareNewPin } = await import('./prepared-proof.ts');
+      await prepareNewPin(desk, identity, pinKey, { signal: limited });
+    });
+  } catch {
+    // nothing prepared, or a code that did not load
+  }
+}

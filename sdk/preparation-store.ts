@@ -1,0 +1,210 @@
+import { AkashiError, base64url16, type FactId, fieldText, fieldToBytes, parse } from '@akashi/circuits';
+import { artifactFile } from '@akashi/circuits/artifacts';
+import { base64url } from 'jose';
+import * as v from 'valibot';
+import { accountsRootOf } from './accounts.ts';
+import type { Preparation, PreparedParts, Random } from './groth16.ts';
+import { type HolderRecord, type Identity, loadIdentity } from './holder-record.ts';
+import { encodeParts, encodePreparation, partsShape, preparationShape } from './preparation.ts';
+import type { Statement } from './statement.ts';
+import type { DeviceStorage } from './storage.ts';
+
+// Preparations between enrolment and request (docs/protocol.md, section 3). A preparation tells the witness to whoever can
+// guess it, so all of them lie encrypted under the device's storage key, and those of `pin`, whose witness a thief of
+// device and storage key would guess, once more under a key that only the PIN and a counted call bring back.
+//
+// One record a fact. Each names the device and the proving key it is for, each entry the other public signals; an entry is
+// used for exactly these. What is damaged, or of another device, key or statement, is as good as none: it is made again.
+
+/** A preparation, or what there is of an interrupted one. */
+export type Prepared =
+  | { readonly preparation: Preparation }
+  | { readonly parts: Readonly<Partial<PreparedParts>> };
+
+export const PREPARATION_RECORDS: { readonly [F in FactId]: string } = {
+  pin: 'preparation/pin',
+  account: 'preparation/account',
+};
+
+const INFO = 'akashi/preparation/v1';
+const bytes = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]+$/));
+const entryShape = v.strictObject({
+  signals: v.record(v.string(), fieldText),
+  prepared: v.union([
+    v.strictObject({ iv: bytes, ciphertext: bytes }),
+    v.strictObject({ preparation: preparationShape }),
+    v.strictObject({ parts: partsShape }),
+  ]),
+});
+const recordShape = v.strictObject({
+  device: base64url16,
+  /** SHA-256 of the proving key, hex. */
+  key: v.string(),
+  entries: v.array(entryShape),
+});
+/** An entry as it is written, and as it is looked at before its points are. */
+type EntryText = v.InferInput<typeof entryShape>;
+type Sealed = { readonly iv: string; readonly ciphertext: string };
+
+/** What is kept for this statement, or `null`. */
+export async function findPreparation(
+  storage: DeviceStorage,
+  identity: Identity,
+  statement: Statement,
+): Promise<Prepared | null> {
+  const { fact } = statement;
+  const signals = signalsText(statement);
+  const entry = (await readEntries(storage, identity.record, fact)).find((kept) =>
+    areSame(kept.signals, signals),
+  );
+  if (entry === undefined) return null;
+  try {
+    const { prepared } = parse(entryShape, entry);
+    if (fact !== 'pin') return 'iv' in prepared ? null : prepared;
+    if (!('iv' in prepared)) return null;
+    return { preparation: await unsealed(identity.record.device, statement, prepared) };
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * Keeps it in place of what was kept for this statement, unless another tab enrolled anew, or the statement is no longer
+ * true of this device. Parts of `pin` are not kept: its preparation is short.
+ */
+export async function keepPreparation(
+  { storage, random }: { readonly storage: DeviceStorage; readonly random: Random },
+  identity: Identity,
+  statement: Statement,
+  made: Prepared,
+): Promise<void> {
+  const { device, verifier } = identity.record;
+  const { fact } = statement;
+  const prepared = await written(device, statement, made, random);
+  if (prepared === null) return;
+  const entry: EntryText = { signals: signalsText(statement), prepared };
+  await storage.exclusive(async () => {
+    const current = await loadIdentity(storage, verifier);
+    if (current?.record.device !== device || !isCurrent(entry, fact, current.record)) return;
+    const others = (await readEntries(storage, current.record, fact)).filter(
+      (kept) => isCurrent(kept, fact, current.record) && !areSame(kept.signals, entry.signals),
+    );
+    await write(storage, current.record, fact, [...others, entry]);
+  });
+}
+
+/** Lets go of what is no longer true of this device: after a change of the PIN or the accounts. */
+export async function dropStalePreparations(storage: DeviceStorage, identity: Identity): Promise<void> {
+  const { device, verifier } = identity.record;
+  await storage.exclusive(async () => {
+    const current = await loadIdentity(storage, verifier);
+    if (current?.record.device !== device) return;
+    for (const fact of ['pin', 'account'] as const) {
+      const entries = await readEntries(storage, current.record, fact);
+      const kept = entries.filter((entry) => isCurrent(entry, fact, current.record));
+      if (kept.length < entries.length) await write(storage, current.record, fact, kept);
+    }
+  });
+}
+
+function write(
+  storage: DeviceStorage,
+  { device }: HolderRecord,
+  fact: FactId,
+  entries: readonly EntryText[],
+): Promise<void> {
+  return storage.write(PREPARATION_RECORDS[fact], { device, key: keyDigest(fact), entries });
+}
+
+/** The entries kept for this device and key. Damaged ones are left out with all of their record. */
+async function readEntries(
+  storage: DeviceStorage,
+  { device }: HolderRecord,
+  fact: FactId,
+): Promise<readonly EntryText[]> {
+  try {
+    const stored = await storage.read(PREPARATION_RECORDS[fact]);
+    // Checked, and kept as the text that it is: most of it is only written again.
+    if (!v.is(recordShape, stored)) return [];
+    return stored.device === device && stored.key === keyDigest(fact) ? stored.entries : [];
+  } catch (error) {
+    if (error instanceof AkashiError) return [];
+    throw error;
+  }
+}
+
+/** Whether an entry speaks of the PIN and the accounts of today. */
+function isCurrent({ signals }: EntryText, fact: FactId, record: HolderRecord): boolean {
+  const { commitment, accountsRoot } = signals;
+  return fact === 'pin' ? commitment === record.commitment : accountsRoot === accountsRootOf(record.issued);
+}
+
+function signalsText({ signals }: Statement): EntryText['signals'] {
+  return Object.fromEntries(Object.entries(signals).map(([name, value]) => [name, String(value)]));
+}
+
+function areSame(one: EntryText['signals'], other: EntryText['signals']): boolean {
+  const names = Object.keys(one);
+  return names.length === Object.keys(other).length && names.every((name) => one[name] === other[name]);
+}
+
+function keyDigest(fact: FactId): string {
+  return artifactFile(fact, 'key').sha256;
+}
+
+async function written(
+  device: string,
+  statement: Statement,
+  made: Prepared,
+  random: Random,
+): Promise<EntryText['prepared'] | null> {
+  if (statement.fact !== 'pin') {
+    return 'parts' in made
+      ? { parts: encodeParts(made.parts) }
+      : { preparation: encodePreparation(made.preparation) };
+  }
+  if ('parts' in made) return null;
+  const iv = new Uint8Array(random(12));
+  const ciphertext = await crypto.subtle.encrypt(
+    { name: 'AES-GCM', iv, additionalData: additionalData(device, statement) },
+    await keyFromPin(statement.inputs.pinKey),
+    new TextEncoder().encode(JSON.stringify(encodePreparation(made.preparation))),
+  );
+  return { iv: base64url.encode(iv), ciphertext: base64url.encode(new Uint8Array(ciphertext)) };
+}
+
+async function unsealed(
+  device: string,
+  statement: Statement<'pin'>,
+  { iv, ciphertext }: Sealed,
+): Promise<Preparation> {
+  const plain = await crypto.subtle.decrypt(
+    {
+      name: 'AES-GCM',
+      iv: new Uint8Array(base64url.decode(iv)),
+      additionalData: additionalData(device, statement),
+    },
+    await keyFromPin(statement.inputs.pinKey),
+    new Uint8Array(base64url.decode(ciphertext)),
+  );
+  return parse(preparationShape, JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(plain)));
+}
+
+/** `HKDF-SHA-256(pinKey as 32 bytes, no salt, "akashi/preparation/v1")`: `pinKey` has a key of this device in it already. */
+async function keyFromPin(pinKey: bigint): Promise<CryptoKey> {
+  const material = await crypto.subtle.importKey('raw', new Uint8Array(fieldToBytes(pinKey)), 'HKDF', false, [
+    'deriveKey',
+  ]);
+  return crypto.subtle.deriveKey(
+    { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info: new TextEncoder().encode(INFO) },
+    material,
+    { name: 'AES-GCM', length: 256 },
+    false,
+    ['encrypt', 'decrypt'],
+  );
+}
+
+function additionalData(device: string, { fact, signals }: Statement<'pin'>) {
+  const names = [INFO, device, fact, keyDigest(fact), String(signals.commitment)];
+  return new TextEncoder().encode(names.join('\0'));
+}
