@@ -76,6 +76,9 @@ export class Phone {
 
   home(notice = ''): void {
     this.go(homeScreen(this, notice));
+    // While nobody asks: so that the proofs are all but made when somebody does. It stops by itself when the device is
+    // needed, and what it could not make is made then.
+    void this.#holder?.prepare().catch(() => undefined);
   }
 
   /** Follows `#request=<id>` and `#enrol=...` of a link, now or as soon as the device is ready. */
