@@ -1,19 +1,18 @@
 import { createHash } from 'node:crypto';
 import { BASE_FIELD_ORDER, type FactId, FIELD_ORDER, signalsToArray, type WireProof } from '@akashi/circuits';
 import { inlineProver } from '@akashi/sdk/inline-prover';
-import { type Random, SAMPLES } from '../bench/samples.ts';
-import type { FactKey } from './oracle-keys.ts';
 import {
   BASE_G1,
   BASE_G2,
-  outsideSubgroup,
   type PointG1,
   type PointG2,
   pointsOf,
-  smallOrder,
   wireG2,
   wireProof,
-} from './oracle-points.ts';
+} from '../bench/noble-points.ts';
+import type { FactKey } from '../bench/peer-key.ts';
+import { type Random, SAMPLES } from '../bench/samples.ts';
+import { outsideSubgroup, smallOrder } from './oracle-points.ts';
 
 // What the engine is held against its oracles over: valid proofs, well-formed ones of nothing, and what is no proof.
 // A seed makes them all, so that a case that was found once is found again.

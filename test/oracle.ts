@@ -1,11 +1,11 @@
 import { AkashiError, FACT_IDS, type FactId, parseProof, signalsToArray } from '@akashi/circuits';
 import { inlineProver } from '@akashi/sdk/inline-prover';
+import { nobleSays, peerKey, snarkjsSays } from '../bench/peer-key.ts';
 import { type Random, SAMPLES } from '../bench/samples.ts';
 import { type ProofCheck, parsePoints, verifyBatch, verifyPoints, verifyProof } from '../verifier/proof.ts';
 import { prove } from '../verifier/prover-fixtures.ts';
 import { loadVerificationKeys } from '../verifier/verification-keys.ts';
 import { type CaseClass, caseMaker, genuineProofs, type OracleCase, seededRandom } from './oracle-cases.ts';
-import { nobleSays, oracleKey, snarkjsSays } from './oracle-keys.ts';
 import { isWellFormed } from './oracle-points.ts';
 
 // The engine held against snarkjs and @noble/curves, and our prover against snarkjs's: a few in `npm test`, many
@@ -36,7 +36,7 @@ export async function compareVerifiers(
   { random, nobleEvery = 1, say = () => {} }: CompareOptions,
 ): Promise<OracleReport> {
   const keys = await loadVerificationKeys();
-  const oracles = { pin: await oracleKey('pin'), account: await oracleKey('account') };
+  const oracles = { pin: await peerKey('pin'), account: await peerKey('account') };
   const source = seededRandom(seed);
   const make = caseMaker(await genuineProofs(source, 4), oracles, source);
   const disagreements: string[] = [];
@@ -113,7 +113,7 @@ export async function compareProvers(
   async function compare<F extends FactId>(fact: F, about: string): Promise<void> {
     const { inputs, signals } = SAMPLES[fact](random);
     const values = signalsToArray(fact, signals);
-    const oracle = await oracleKey(fact);
+    const oracle = await peerKey(fact);
     const made = { ours: await prover.prove(fact, inputs), theirs: (await prove(fact, inputs)).proof };
     for (const [name, proof] of Object.entries(made)) {
       const engine = verifyProof(keys[fact], values, parseProof(proof));

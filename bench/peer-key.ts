@@ -3,9 +3,9 @@ import type { FactId, WireProof } from '@akashi/circuits';
 import { bn254 } from '@noble/curves/bn254.js';
 import { artifactFile } from '../circuits/artifact.ts';
 import { snarkjs, type VerificationKeyText } from '../circuits/snarkjs.ts';
-import { type PointG1, type PointG2, pointG1, pointG2, pointsOf } from './oracle-points.ts';
+import { type PointG1, type PointG2, pointG1, pointG2, pointsOf } from './noble-points.ts';
 
-/** A verification key as the oracles take it. */
+/** A verification key as snarkjs and noble take it. */
 export interface FactKey {
   readonly text: VerificationKeyText;
   readonly alpha: PointG1;
@@ -15,7 +15,7 @@ export interface FactKey {
   readonly ic: readonly PointG1[];
 }
 
-export async function oracleKey(fact: FactId): Promise<FactKey> {
+export async function peerKey(fact: FactId): Promise<FactKey> {
   const path = new URL(`../circuits/artifacts/${artifactFile(fact, 'vkey').name}`, import.meta.url);
   const text: VerificationKeyText = JSON.parse(await readFile(path, 'utf8'));
   const g1 = ([x = '', y = '']: readonly string[]) => pointG1(x, y);
