@@ -7,6 +7,7 @@ import { findChromium, HOW_TO_GET_CHROMIUM } from '../examples/pre-call/browser.
 import { loadVerificationKeys } from '../verifier/verification-keys.ts';
 import { measureChecking } from './checking.ts';
 import { describeMachine, describeSources, packageVersions } from './machine.ts';
+import { measurePeers } from './peers.ts';
 import { bundle } from './phone-site.ts';
 import { measureProving } from './proving.ts';
 import { RESULTS_FILE, renderResults, writeReport } from './report.ts';
@@ -34,17 +35,21 @@ interface Amounts {
   };
   readonly proofs: number;
   readonly checks: number;
+  /** Runs of every verifier beside each other. */
+  readonly peers: number;
 }
 
 const FULL: Amounts = {
   verifyPath: { callers: 48, phones: 8, warmUpRuns: 48, singleRuns: 240, loadRuns: 336 },
   proofs: 31,
   checks: 101,
+  peers: 41,
 };
 const QUICK: Amounts = {
   verifyPath: { callers: 16, phones: 8, warmUpRuns: 16, singleRuns: 32, loadRuns: 48 },
   proofs: 11,
   checks: 21,
+  peers: 11,
 };
 
 async function measure(amounts: Amounts, say: (line: string) => void): Promise<Results> {
@@ -68,6 +73,8 @@ async function measure(amounts: Amounts, say: (line: string) => void): Promise<R
   const prover = inlineProver();
   say('checking one proof: verifyProof, snarkjs');
   const checking = await measureChecking(keys, prover, amounts.checks, random);
+  say('checking one proof and 64: the engine, snarkjs, zk-kit, noble');
+  const verify = await measurePeers(keys, prover, amounts.peers, random);
   const verifyPath = await measureVerifyPath({ ...amounts.verifyPath, prover, say });
   prover.close();
 
@@ -79,6 +86,7 @@ async function measure(amounts: Amounts, say: (line: string) => void): Promise<R
     verifyPath,
     proving: proving.figures,
     checking,
+    verify,
     sizes,
   };
 }

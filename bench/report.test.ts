@@ -97,6 +97,22 @@ function figuresOf({
   ];
 }
 
+test('the other verifiers stand in the table once they were measured', () => {
+  const verify = {
+    runs: 31,
+    ...{ singleMs: 1.1, batch64PerProofMs: 2.2, snarkjsMs: 3.3, zkKitMs: 4.4, nobleMs: 5.5 },
+    ...{ ratioSingle: 66.6, ratioBatch: 77.7 },
+  };
+  const measured = parseResults({ ...results, verify });
+  for (const language of ['en', 'ja'] as const) {
+    const table = renderResults(measured, language);
+    for (const text of ['1.1 ms', '2.2 ms', '3.3 ms', '4.4 ms', '5.5 ms', '66.6×', '77.7×', '31']) {
+      expect(table).toContain(text);
+    }
+  }
+  expect(() => parseResults({ ...results, verify: { ...verify, nobleMs: undefined } })).toThrow('malformed');
+});
+
 function withPart(part: Partial<Results>): Change {
   return (whole) => ({ ...whole, ...part });
 }

@@ -24,6 +24,9 @@ interface Texts {
   readonly slowed: (reached: string) => string;
   readonly checking: string;
   readonly ratio: string;
+  readonly peers: (runs: number) => string;
+  readonly inBatch: string;
+  readonly overSnarkjs: string;
   readonly size: string;
   readonly raw: string;
   readonly gzip: string;
@@ -47,6 +50,9 @@ const TEXTS: Readonly<Record<Language, Texts>> = {
     slowed: (reached) => `main thread, slowed ${reached}`,
     checking: 'one check, median',
     ratio: 'ratio',
+    peers: (runs) => `one check beside the other verifiers, median of ${runs}`,
+    inBatch: '`verifyBatch` of 64, per proof',
+    overSnarkjs: 'snarkjs over it',
     size: 'download',
     raw: 'raw',
     gzip: 'gzip',
@@ -68,6 +74,9 @@ const TEXTS: Readonly<Record<Language, Texts>> = {
     slowed: (reached) => `メインスレッド、${reached} 減速`,
     checking: '検証 1 件、中央値',
     ratio: '比',
+    peers: (runs) => `検証 1 件、ほかの検証器と並べて、${runs} 回の中央値`,
+    inBatch: '`verifyBatch`（64 件）、証明 1 件あたり',
+    overSnarkjs: 'snarkjs との比',
     size: 'ダウンロード',
     raw: 'そのまま',
     gzip: 'gzip',
@@ -84,6 +93,7 @@ export function renderResults(results: Results, language: Language): string {
     provingTable(results, texts),
     texts.provingNote(results),
     checkingTable(results, texts),
+    ...peersTable(results, texts),
     sizesTable(results, texts),
   ].join('\n\n');
 }
@@ -135,6 +145,24 @@ function checkingTable({ checking }: Results, texts: Texts): string {
       times(snarkjs / verifyProof),
     ]),
   );
+}
+
+/** None for results from before it was measured. */
+function peersTable({ verify }: Results, texts: Texts): readonly string[] {
+  if (verify === undefined) return [];
+  const { runs, singleMs, batch64PerProofMs, snarkjsMs, zkKitMs, nobleMs, ratioSingle, ratioBatch } = verify;
+  return [
+    table(
+      [texts.peers(runs), 'ms', texts.overSnarkjs],
+      [
+        ['`verifyProof`', ms(singleMs), times(ratioSingle)],
+        [texts.inBatch, ms(batch64PerProofMs), times(ratioBatch)],
+        ['snarkjs', ms(snarkjsMs), ''],
+        ['@zk-kit/groth16', ms(zkKitMs), times(snarkjsMs / zkKitMs)],
+        ['@noble/curves', ms(nobleMs), times(snarkjsMs / nobleMs)],
+      ],
+    ),
+  ];
 }
 
 function sizesTable({ sizes }: Results, texts: Texts): string {

@@ -46,6 +46,19 @@ const resultsShape = v.strictObject({
   }),
   /** Medians of one check of one proof, in turn with each other. */
   checking: v.array(v.strictObject({ fact: factId, runs: count, verifyProof: figure, snarkjs: figure })),
+  /** Beside the other verifiers in JavaScript; absent in results from before it was measured. Ratios: snarkjs over ours. */
+  verify: v.optional(
+    v.strictObject({
+      runs: count,
+      singleMs: figure,
+      batch64PerProofMs: figure,
+      snarkjsMs: figure,
+      zkKitMs: figure,
+      nobleMs: figure,
+      ratioSingle: figure,
+      ratioBatch: figure,
+    }),
+  ),
   sizes: v.array(v.strictObject({ what: v.string(), bytes: count, gzip: count })),
 });
 

@@ -139,8 +139,8 @@ describe('an attempt', () => {
       await held;
       return consumeAttempt(use, now);
     };
-    // Two are held while they consume, 64 wait: one is too much, and the only one that is answered.
-    const crowd = Array.from({ length: 67 }, () => phone.call('POST', path, good));
+    // 32 are held while they consume, 64 wait: one is too much, and the only one that is answered.
+    const crowd = Array.from({ length: 97 }, () => phone.call('POST', path, good));
     const refused = await Promise.race(crowd);
     expect(refusal(refused)).toBe('503 busy');
     expect(refused.headers.get('retry-after')).toBe('2');

@@ -8,6 +8,8 @@ export {
 } from './admin.ts';
 export { createApp } from './app.ts';
 export { AuditBroken, type AuditFault, type AuditHead, auditOrigin, verifyAudit } from './audit.ts';
+export { type FactCheck, inlineChecker, type ProofChecker } from './checker.ts';
+export { workerChecker } from './checker-lane.ts';
 export { createSecretFile, KeyFileError, readSecretFile, replaceSecretFile } from './key-file.ts';
 export {
   type Certification,
@@ -29,9 +31,11 @@ export {
 } from './keys.ts';
 export {
   loadKey,
+  type ProofCheck,
   type ProofPoints,
   parsePoints,
   type VerificationKey,
+  verifyBatch,
   verifyPoints,
   verifyProof,
 } from './proof.ts';

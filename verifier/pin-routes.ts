@@ -12,7 +12,7 @@ import { authenticateDevice, type DeviceCall } from './device-auth.ts';
 import { statusOf } from './device-routes.ts';
 import { parseBody } from './input.ts';
 import { evaluate, newEvaluationKey, parseBlinded } from './oprf.ts';
-import { parsePoints, verifyPoints } from './proof.ts';
+import { parsePoints } from './proof.ts';
 import { evaluationPlace, seal, unseal } from './sealed.ts';
 import type { Device } from './store.ts';
 import { sha256 } from './token.ts';
@@ -90,7 +90,7 @@ async function changePin(
   commitment: string,
   proof: Proof,
 ): Promise<Device | undefined> {
-  const { store, now, queue, verificationKeys } = verifier;
+  const { store, now, queue, checker } = verifier;
   const { tenant, device, commitment: oldCommitment } = call.device;
   const points = parsePoints(proof);
   if (oldCommitment === null) return undefined;
@@ -105,7 +105,8 @@ async function changePin(
         commitment: BigInt(commitment),
       }),
     });
-    if (!verifyPoints(verificationKeys.pin, signals, points)) return undefined;
+    const [holds] = await checker.check([{ fact: 'pin', signals, points }]);
+    if (holds !== true) return undefined;
     const { evaluationKey } = change;
     return store.completePinChange({ tenant, device, oldCommitment, commitment, evaluationKey }, now());
   });

@@ -9,10 +9,11 @@ import {
   type RequestedFact,
   signalsToArray,
 } from '@akashi/circuits';
+import type { FactCheck } from './checker.ts';
 import { isCode } from './codes.ts';
 import { checkCredential } from './credential.ts';
 import type { DeviceCall } from './device-auth.ts';
-import { type ProofPoints, parsePoints, verifyPoints } from './proof.ts';
+import { type ProofPoints, parsePoints } from './proof.ts';
 import { readRequest } from './requests.ts';
 import type { AttemptResult, VerificationRow } from './store.ts';
 import { newToken } from './token.ts';
@@ -142,7 +143,7 @@ async function checkAttempt(
     if (typeof checked === 'string') reasons.push(`credential:${entry.fact}:${checked}`);
     credentials.push(typeof checked === 'string' ? null : checked);
   }
-  let provenCommitment: string | null = null;
+  const checks: FactCheck[] = [];
   for (const [index, { entry, points }] of open.facts.entries()) {
     const { request, nonce, code } = open;
     const signals = expectedSignals(entry, {
@@ -150,10 +151,13 @@ async function checkAttempt(
       accountsRoot: credentials[index]?.accountsRoot ?? null,
       challenge: challenge({ request, index, nonce, code }),
     });
-    if (signals === null) continue;
-    const holds = verifyPoints(verifier.verificationKeys[entry.fact], signals, points);
-    if (!holds) reasons.push(`proof:${entry.fact}`);
-    if (holds && entry.fact === 'pin') provenCommitment = call.device.commitment;
+    if (signals !== null) checks.push({ fact: entry.fact, signals, points });
+  }
+  const verdicts = await verifier.checker.check(checks);
+  let provenCommitment: string | null = null;
+  for (const [i, { fact }] of checks.entries()) {
+    if (verdicts[i] !== true) reasons.push(`proof:${fact}`);
+    else if (fact === 'pin') provenCommitment = call.device.commitment;
   }
   const { codeKey } = verifier.keys;
   const codeHolds = open.code === null || isCode('transfer', codeKey, row.verification, open.code);

@@ -8,28 +8,42 @@ import {
   type Proof,
   parse,
 } from '@akashi/circuits';
-import mcl, { type Fp, type Fp2, type Fr, type G1, type G2, type GT, type PrecomputedG2 } from 'mcl-wasm';
 import * as v from 'valibot';
+import { type Address, type Curve, G1_BYTES, G2_BYTES, GT_BYTES, startCurve } from './curve.ts';
+import {
+  CLAIMS_MAX,
+  type Claim,
+  createEquation,
+  type Equation,
+  POINT_BYTES,
+  type PointBytes,
+  type PreparedKey,
+} from './equation.ts';
+import { createSubgroupCheck, type SubgroupCheck } from './subgroup.ts';
+import type { Random } from './token.ts';
 
-// Groth16 over BN254 (docs/protocol.md, section 3). A proof (A, B, C) holds for the public signals s when
-//   e(A, B) = e(alpha, beta) * e(IC_0 + sum s_i IC_i, gamma) * e(C, delta).
-// Everything that does not depend on the proof is computed when the key is loaded: e(alpha, beta), and the lines
-// of gamma and delta. What is left is one Miller loop over B, two over prepared lines, one final exponentiation.
+// Groth16 over BN254 (docs/protocol.md, section 3): keys, the strict reading of proofs, and whether they hold. The
+// equation is in equation.ts, the arithmetic mcl's.
 
-/** A verification key, checked and prepared. Keys live as long as the process: their lines are never freed. */
-export interface VerificationKey {
+/** A verification key, checked and prepared. Keys live as long as the process: nothing of them is ever freed. */
+export interface VerificationKey extends PreparedKey {
   readonly fact: FactId;
-  readonly ic: readonly G1[];
-  readonly alphaBeta: GT;
-  readonly gamma: PrecomputedG2;
-  readonly delta: PrecomputedG2;
 }
 
-/** The three points of a proof: on their curves, not infinity, B in the subgroup of order r. */
+/**
+ * The three points of a proof: on their curves, not infinity, B in the subgroup of order r. Bytes of this build's
+ * arithmetic: for another thread of this process, never for a file or a wire.
+ */
 export interface ProofPoints {
-  readonly a: G1;
-  readonly b: G2;
-  readonly c: G1;
+  readonly bytes: PointBytes;
+}
+
+/** A proof to be checked, whose points are parsed. */
+export interface ProofCheck {
+  readonly key: VerificationKey;
+  /** In registry order. */
+  readonly signals: readonly bigint[];
+  readonly points: ProofPoints;
 }
 
 // The file of a key as snarkjs exports it. Points are projective there with z = 1: any other z, infinity (z = 0)
@@ -55,15 +69,33 @@ const keyFileShape = v.strictObject({
   IC: v.array(fileG1),
 });
 
-let engine: Promise<void> | undefined;
+interface Engine {
+  readonly curve: Curve;
+  readonly inSubgroup: SubgroupCheck;
+  readonly equation: Equation;
+  /** Where one proof is read. */
+  readonly points: Address;
+  /** The lines of each point of G2 that a key named, by its coordinates. */
+  readonly lines: Map<string, Address>;
+}
 
-/** The curve, once per process: mcl keeps it in module state. */
-function startEngine(): Promise<void> {
-  engine ??= mcl.init(mcl.BN_SNARK1).then(() => {
-    // The order of each point of G2 is checked in pointOfG2, in sight; done by mcl as well it would cost twice.
-    mcl.verifyOrderG2(false);
+let starting: Promise<Engine> | undefined;
+let started: Engine | undefined;
+
+/** Once per process: mcl keeps its state in its module. */
+function startEngine(): Promise<Engine> {
+  starting ??= startCurve().then((curve) => {
+    const inSubgroup = createSubgroupCheck(curve);
+    const points = curve.allocate(POINT_BYTES);
+    started = { curve, inSubgroup, equation: createEquation(curve), points, lines: new Map() };
+    return started;
   });
-  return engine;
+  return starting;
+}
+
+function engine(): Engine {
+  if (started === undefined) throw new TypeError('load a key first');
+  return started;
 }
 
 /**
@@ -80,30 +112,49 @@ export async function loadKey(
   if (createHash('sha256').update(bytes).digest('hex') !== expectedSha256) {
     throw new AkashiError('artifact_invalid');
   }
-  await startEngine();
+  const engine = await startEngine();
   try {
     const file = parse(keyFileShape, JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes)));
-    return prepareKey(fact, file);
+    return prepareKey(engine, fact, file);
   } catch (cause) {
     throw new AkashiError('artifact_invalid', { cause });
   }
 }
 
-function prepareKey(fact: FactId, file: v.InferOutput<typeof keyFileShape>): VerificationKey {
+function prepareKey(engine: Engine, fact: FactId, file: v.InferOutput<typeof keyFileShape>): VerificationKey {
+  const { curve } = engine;
   const signals = FACTS[fact].outputs.length + FACTS[fact].inputs.length;
   if (file.nPublic !== signals || file.IC.length !== signals + 1) throw new AkashiError('malformed');
-  const alpha = pointOfG1(file.vk_alpha_1);
-  const beta = pointOfG2(file.vk_beta_2);
-  const gamma = pointOfG2(file.vk_gamma_2);
-  const delta = pointOfG2(file.vk_delta_2);
-  if (gamma.isEqual(delta)) throw new AkashiError('malformed');
-  return {
-    fact,
-    ic: file.IC.map(pointOfG1),
-    alphaBeta: mcl.pairing(alpha, beta),
-    gamma: new mcl.PrecomputedG2(gamma),
-    delta: new mcl.PrecomputedG2(delta),
-  };
+  const gamma = preparedLines(engine, file.vk_gamma_2);
+  const delta = preparedLines(engine, file.vk_delta_2);
+  if (gamma === delta) throw new AkashiError('malformed');
+  const [alpha, beta] = [curve.allocate(G1_BYTES), curve.allocate(G2_BYTES)];
+  curve.writeG1(alpha, file.vk_alpha_1);
+  writeG2(engine, beta, file.vk_beta_2);
+  const ic = curve.allocate(file.IC.length * G1_BYTES);
+  for (const [i, point] of file.IC.entries()) curve.writeG1(ic + i * G1_BYTES, point);
+  const alphaBeta = curve.allocate(GT_BYTES);
+  curve.arithmetic._mclBn_pairing(alphaBeta, alpha, beta);
+  return { fact, signals, ic, alphaBeta, gamma, delta };
+}
+
+/** The lines of a point, made once: keys that share a point share its place in the equation. */
+function preparedLines(engine: Engine, point: Proof['b']): Address {
+  const name = point.flat().join();
+  const before = engine.lines.get(name);
+  if (before !== undefined) return before;
+  const { curve } = engine;
+  const at = curve.allocate(G2_BYTES);
+  writeG2(engine, at, point);
+  const lines = curve.allocate(8 * curve.arithmetic._mclBn_getUint64NumToPrecompute());
+  curve.arithmetic._mclBn_precomputeG2(lines, at);
+  engine.lines.set(name, lines);
+  return lines;
+}
+
+function writeG2({ curve, inSubgroup }: Engine, to: Address, point: Proof['b']): void {
+  curve.writeTwist(to, point);
+  if (!inSubgroup(to)) throw new AkashiError('malformed');
 }
 
 /**
@@ -112,23 +163,65 @@ function prepareKey(fact: FactId, file: v.InferOutput<typeof keyFileShape>): Ver
  * @throws AkashiError `malformed`
  */
 export function parsePoints(proof: Proof): ProofPoints {
-  return { a: pointOfG1(proof.a), b: pointOfG2(proof.b), c: pointOfG1(proof.c) };
+  const { curve, points, inSubgroup } = engine();
+  const b = points + G1_BYTES;
+  // The cheap questions first.
+  curve.writeG1(points, proof.a);
+  curve.writeG1(b + G2_BYTES, proof.c);
+  curve.writeTwist(b, proof.b);
+  if (!inSubgroup(b)) throw new AkashiError('malformed');
+  return { bytes: curve.read(points, POINT_BYTES) };
+}
+
+/**
+ * Holds the count and range of public signals against their key.
+ * @throws AkashiError `malformed` for another count or a value that is no field element: s and s + r give the same
+ * sum, so a value outside the field would be a second name for one inside
+ */
+export function requireSignals(key: VerificationKey, signals: readonly bigint[]): void {
+  const fit = signals.length === key.signals && signals.every((value) => value >= 0n && value < FIELD_ORDER);
+  if (!fit) throw new AkashiError('malformed');
 }
 
 /**
  * Whether the points prove the fact of `key` for these public signals, in registry order.
- * @throws AkashiError `malformed` for another count of signals or a value that is no field element: s and s + r
- * give the same sum, so a value outside the field would be a second name for one inside
+ * @throws AkashiError `malformed`, see {@link requireSignals}
  */
 export function verifyPoints(key: VerificationKey, signals: readonly bigint[], points: ProofPoints): boolean {
-  const [constant, ...ic] = key.ic;
-  if (constant === undefined || signals.length !== ic.length) throw new AkashiError('malformed');
-  const sum = mcl.add(constant, mcl.mulVec(ic, signals.map(scalar)));
-  const loops = mcl.mul(
-    mcl.millerLoop(points.a, points.b),
-    mcl.precomputedMillerLoop2(mcl.neg(sum), key.gamma, mcl.neg(points.c), key.delta),
-  );
-  return mcl.finalExp(loops).isEqual(key.alphaBeta);
+  requireSignals(key, signals);
+  return engine().equation([{ key, signals, points: points.bytes }], noRandomness);
+}
+
+/**
+ * Which of many proofs hold, under one key or several, in one equation. Where it fails, its halves are asked, with
+ * fresh coefficients, down to the one that is bad; where both halves fail, each proof is asked alone, so that a crowd
+ * of bad ones costs less than twice what they cost one by one.
+ * @param random unpredictable
+ * @returns for each check, in order, what {@link verifyPoints} says, but for a chance of 2^-128
+ * @throws AkashiError `malformed`, see {@link requireSignals}: for any of them, before any arithmetic
+ */
+export function verifyBatch(checks: readonly ProofCheck[], random: Random): readonly boolean[] {
+  for (const { key, signals } of checks) requireSignals(key, signals);
+  const { equation } = engine();
+  const holds = (part: readonly Claim[]) => equation(part, random);
+
+  /** The verdicts of a part that does not hold. */
+  function locate(part: readonly Claim[]): readonly boolean[] {
+    if (part.length === 1) return [false];
+    const middle = Math.ceil(part.length / 2);
+    const halves = [part.slice(0, middle), part.slice(middle)].map((half) => ({ half, good: holds(half) }));
+    if (halves.every(({ good }) => !good)) return part.map((claim) => holds([claim]));
+    return halves.flatMap(({ half, good }) => (good ? half.map(() => true) : locate(half)));
+  }
+
+  const verdicts: boolean[] = [];
+  for (let from = 0; from < checks.length; from += CLAIMS_MAX) {
+    const part = checks
+      .slice(from, from + CLAIMS_MAX)
+      .map(({ key, signals, points }) => ({ key, signals, points: points.bytes }));
+    verdicts.push(...(holds(part) ? part.map(() => true) : locate(part)));
+  }
+  return verdicts;
 }
 
 /**
@@ -140,41 +233,7 @@ export function verifyProof(key: VerificationKey, signals: readonly bigint[], pr
   return verifyPoints(key, signals, parsePoints(proof));
 }
 
-// Affine coordinates cannot name infinity: (0, 0) is on neither curve. G1 has cofactor 1: its curve is its group.
-function pointOfG1([x, y]: Proof['a']): G1 {
-  const point = new mcl.G1();
-  point.setX(base(x));
-  point.setY(base(y));
-  point.setZ(base(1n));
-  if (!point.isValid()) throw new AkashiError('malformed');
-  return point;
-}
-
-function pointOfG2([x, y]: Proof['b']): G2 {
-  const point = new mcl.G2();
-  point.setX(extension(x));
-  point.setY(extension(y));
-  point.setZ(extension([1n, 0n]));
-  if (!point.isValid() || !point.isValidOrder()) throw new AkashiError('malformed');
-  return point;
-}
-
-function base(value: bigint): Fp {
-  const element = new mcl.Fp();
-  element.setStr(value.toString(), 10);
-  return element;
-}
-
-function extension([c0, c1]: readonly [bigint, bigint]): Fp2 {
-  const element = new mcl.Fp2();
-  element.set_a(base(c0));
-  element.set_b(base(c1));
-  return element;
-}
-
-function scalar(value: bigint): Fr {
-  if (value < 0n || value >= FIELD_ORDER) throw new AkashiError('malformed');
-  const element = new mcl.Fr();
-  element.setStr(value.toString(), 10);
-  return element;
+/** One equation alone has the coefficient 1. */
+function noRandomness(): Uint8Array {
+  throw new TypeError('one proof needs no coefficient');
 }

@@ -1,12 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { Server } from 'node:http';
+import { availableParallelism } from 'node:os';
 import { createAdaptorServer } from '@hono/node-server';
 import { createApp } from './app.ts';
+import { inlineChecker, type ProofChecker } from './checker.ts';
+import { workerChecker } from './checker-lane.ts';
 import { type Keys, signingKey } from './keys.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 import type { Store } from './store.ts';
 import type { Random } from './token.ts';
-import { loadVerificationKeys } from './verification-keys.ts';
+import { loadVerificationKeys, type VerificationKeys } from './verification-keys.ts';
 import { faultOf, type LogEntry, type VerifierOptions } from './verifier.ts';
 
 export interface ServiceOptions {
@@ -19,6 +22,8 @@ export interface ServiceOptions {
   /** 0: any free one. */
   readonly port: number;
   readonly hostname?: string;
+  /** Threads that check proofs; 0: none but the one that answers. By default one core is left to that one. */
+  readonly proofWorkers?: number;
   readonly log: (entry: LogEntry) => void;
   readonly notify?: VerifierOptions['notify'];
   readonly alert?: VerifierOptions['alert'];
@@ -66,6 +71,7 @@ export async function startVerifier(options: ServiceOptions): Promise<Service> {
     });
     if (!(server instanceof Server)) throw new TypeError('not an HTTP/1.1 server');
     const port = await listen(server, options.port, hostname);
+    const checker = checkerOf(options, verificationKeys, random);
     const origin = options.origin ?? `http://localhost:${port}`;
     try {
       const keys = typeof options.keys === 'function' ? await options.keys(origin) : options.keys;
@@ -73,11 +79,13 @@ export async function startVerifier(options: ServiceOptions): Promise<Service> {
       const hooks = { notify: options.notify ?? nothing, alert: options.alert ?? nothing };
       app = createApp({
         ...{ store, now: clock, random, keys, verificationKeys, origin, log },
+        checker,
         ...hooks,
         closing: closing.signal,
       });
     } catch (error) {
       await stop(server);
+      await checker.close();
       throw error;
     }
     const endUpkeep = startUpkeep(store, clock, log);
@@ -89,6 +97,7 @@ export async function startVerifier(options: ServiceOptions): Promise<Service> {
         closing.abort();
         await endUpkeep();
         await stop(server);
+        await checker.close();
         await store.close();
       },
     };
@@ -96,6 +105,14 @@ export async function startVerifier(options: ServiceOptions): Promise<Service> {
     await store.close();
     throw error;
   }
+}
+
+function checkerOf(
+  { proofWorkers = Math.max(1, availableParallelism() - 1) }: ServiceOptions,
+  keys: VerificationKeys,
+  random: Random,
+): ProofChecker {
+  return proofWorkers === 0 ? inlineChecker(keys, random) : workerChecker(keys, proofWorkers);
 }
 
 export function systemClock(): number {

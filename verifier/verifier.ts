@@ -1,3 +1,4 @@
+import { inlineChecker, type ProofChecker } from './checker.ts';
 import type { Keys } from './keys.ts';
 import { createQueue, type Queue } from './queue.ts';
 import type { Store } from './store.ts';
@@ -42,6 +43,8 @@ export interface VerifierOptions {
   readonly random: Random;
   readonly keys: Keys;
   readonly verificationKeys: VerificationKeys;
+  /** Checks proofs. Without one they are checked in this thread, which answers nobody meanwhile. */
+  readonly checker?: ProofChecker;
   /** The public origin: `iss` of what is signed, and the start of every `htu`. */
   readonly origin: string;
   /** May fail: the request waits at the verifier anyway. Must not block. */
@@ -54,22 +57,29 @@ export interface VerifierOptions {
 
 /** Everything that routes work with. */
 export interface Verifier extends VerifierOptions {
-  /** Where presentations wait for their proofs to be checked. */
+  readonly checker: ProofChecker;
+  /** Where presentations wait before their attempt is used up. */
   readonly queue: Queue;
   /** Where readers wait for a change. */
   readonly waiting: { count: number };
 }
 
-// Checking is one thread's work: a second presentation in the queue only fills the gaps while the first one's
-// credential is looked up. 64 waiting ones are about half a second of work.
-const CHECKS_RUNNING = 2;
+// As many run as fill a batch, so that proofs find company while a lane is busy; with two facts each, far fewer proofs
+// than the checker lets wait, so that none is refused there after its attempt was used up. 64 waiting ones are about
+// a quarter of a second of work.
+const CHECKS_RUNNING = 32;
 const CHECKS_WAITING = 64;
 
 export function createVerifier(options: VerifierOptions): Verifier {
   if (new URL(options.origin).origin !== options.origin)
     throw new TypeError('origin is scheme, host and port');
   if (options.keys.issuer !== options.origin) throw new TypeError('the key statement is for another origin');
-  return { ...options, queue: createQueue(CHECKS_RUNNING, CHECKS_WAITING), waiting: { count: 0 } };
+  return {
+    ...options,
+    checker: options.checker ?? inlineChecker(options.verificationKeys, options.random),
+    queue: createQueue(CHECKS_RUNNING, CHECKS_WAITING),
+    waiting: { count: 0 },
+  };
 }
 
 /**

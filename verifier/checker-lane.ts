@@ -1,0 +1,73 @@
+import { Worker } from 'node:worker_threads';
+import { parse } from '@akashi/circuits';
+import * as v from 'valibot';
+import { createChecker, type FactCheck, type Lane, type ProofChecker } from './checker.ts';
+import type { VerificationKeys } from './verification-keys.ts';
+
+// A lane that is a worker thread (checker-worker.ts). The thread keeps no process alive unless it has a batch. Whatever
+// goes wrong in it ends it: its batch is refused, and the next one finds a new thread.
+
+// From dist the thread is the compiled file. Inside the repository it needs the loader of TypeScript and the condition by
+// which the packages resolve to their sources: a thread inherits neither from the test runner.
+const FROM_SOURCE = import.meta.url.endsWith('.ts');
+const PROGRAM = new URL(FROM_SOURCE ? './checker-source.mjs' : './checker-worker.js', import.meta.url);
+const OPTIONS = FROM_SOURCE ? { execArgv: ['--conditions=akashi-source'] } : {};
+
+/** A checker on worker threads, which start at once and load the shipped keys. @param workers at least 1 */
+export function workerChecker(keys: VerificationKeys, workers: number): ProofChecker {
+  if (!Number.isSafeInteger(workers) || workers < 1) throw new TypeError('at least one worker');
+  return createChecker(keys, Array.from({ length: workers }, createWorkerLane));
+}
+
+interface Batch {
+  readonly size: number;
+  readonly resolve: (verdicts: readonly boolean[]) => void;
+  readonly reject: (reason: Error) => void;
+}
+
+export function createWorkerLane(): Lane {
+  let batch: Batch | undefined;
+  let worker: Worker | undefined = start();
+
+  function start(): Worker {
+    const started = new Worker(PROGRAM, OPTIONS);
+    let fault: unknown;
+    started.unref();
+    started.on('message', (message: unknown) => {
+      const answered = batch;
+      batch = undefined;
+      started.unref();
+      try {
+        answered?.resolve(parse(v.pipe(v.array(v.boolean()), v.length(answered.size)), message));
+      } catch (cause) {
+        answered?.reject(new Error('a checking thread gave no verdicts', { cause }));
+      }
+    });
+    // `error` comes before `exit`; a thread that is ended from outside has only the latter.
+    started.on('error', (error) => {
+      fault = error;
+    });
+    started.on('exit', () => {
+      if (worker === started) worker = undefined;
+      batch?.reject(new Error('a checking thread ended', { cause: fault }));
+      batch = undefined;
+    });
+    return started;
+  }
+
+  return {
+    run(checks: readonly FactCheck[]) {
+      if (batch !== undefined) throw new TypeError('a lane takes one batch at a time');
+      worker ??= start();
+      const thread = worker;
+      return new Promise((resolve, reject) => {
+        batch = { size: checks.length, resolve, reject };
+        thread.ref();
+        thread.postMessage(checks);
+      });
+    },
+    async close() {
+      await worker?.terminate();
+    },
+  };
+}
