@@ -32,7 +32,6 @@ export function createWorkerLane(): Lane {
   function start(): Worker {
     const started = new Worker(PROGRAM, OPTIONS);
     let fault: unknown;
-    started.unref();
     started.on('message', (message: unknown) => {
       const answered = batch;
       batch = undefined;
@@ -52,6 +51,8 @@ export function createWorkerLane(): Lane {
       batch?.reject(new Error('a checking thread ended', { cause: fault }));
       batch = undefined;
     });
+    // Last: a listener for messages holds the process again, also for a thread that never gets a batch.
+    started.unref();
     return started;
   }
 
