@@ -133,6 +133,7 @@ export class Phone {
     else if (code === 'pin_locked') this.go(reenrolScreen(this, 'locked'));
     else if (code === 'accepted_elsewhere') this.go(outcomeScreen(this, 'elsewhere'));
     else if (code === 'not_found') this.go(outcomeScreen(this, 'over'));
+    else if (code === 'credential_expired') void this.#renewAccounts();
     else this.go(failureScreen(this, code, again));
   }
 
@@ -152,6 +153,16 @@ export class Phone {
       if (this.#stay.busy !== true) this.open(request);
     } catch (error) {
       this.fail(error, () => this.home());
+    }
+  }
+
+  /** Has the bank vouch for the accounts anew; what was asked is on the home screen then. */
+  async #renewAccounts(): Promise<void> {
+    try {
+      await this.frame.during(this.holder.refreshAccounts(this.bank.accounts));
+      this.home();
+    } catch (error) {
+      this.fail(error, () => void this.#renewAccounts());
     }
   }
 
