@@ -31,9 +31,6 @@ const STATUS = {
 
 type AnsweredCode = keyof typeof STATUS;
 
-/** The codes that routes answer with. */
-export const ANSWERED_CODES = Object.keys(STATUS) as readonly AnsweredCode[];
-
 type Status = (typeof STATUS)[AnsweredCode];
 
 export interface ProblemAnswer {

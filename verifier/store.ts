@@ -1,7 +1,6 @@
 import type {
   Direction,
   ErrorCode,
-  FactId,
   Factor,
   Mode,
   Policy,
@@ -401,9 +400,4 @@ export interface Store {
   /** Throws when the database does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;
-}
-
-/** What a verification asks, as ids. */
-export function factIds(facts: readonly RequestedFact[]): readonly FactId[] {
-  return facts.map((entry) => entry.fact);
 }
