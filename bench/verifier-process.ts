@@ -17,24 +17,33 @@ import * as v from 'valibot';
 // The verifier in a process of its own, as it runs in earnest: its event loop, garbage collector and disk writes are
 // not those of the load. This file is both sides: who starts it, and the process itself.
 
-/** Id of the one tenant. */
-export const TENANT = 'bench';
-
-const readyShape = v.strictObject({
-  origin: v.string(),
+const tenantShape = v.strictObject({
+  tenant: v.string(),
   apiKey: v.string(),
   /** One-use sign-in tokens, each of another operator. */
   signIns: v.array(v.string()),
 });
+const readyShape = v.strictObject({ origin: v.string(), tenants: v.array(tenantShape) });
+const usageShape = v.strictObject({ user: v.number(), system: v.number() });
 
-export type VerifierProcess = v.InferOutput<typeof readyShape> & { stop(): Promise<void> };
+export type BenchTenant = v.InferOutput<typeof tenantShape>;
+
+export interface VerifierProcess extends v.InferOutput<typeof readyShape> {
+  /** Milliseconds of processor time that it took so far, all its threads together. */
+  processorMs(): Promise<number>;
+  stop(): Promise<void>;
+}
 
 /**
- * Starts a verifier on this machine with a tenant and operators.
+ * Starts a verifier on this machine with tenants and their operators.
  * @param folder empty, for its database
  */
-export async function startVerifierProcess(folder: string, operators: number): Promise<VerifierProcess> {
-  const child = fork(fileURLToPath(import.meta.url), [folder, String(operators)], {
+export async function startVerifierProcess(
+  folder: string,
+  amounts: { readonly tenants: number; readonly operatorsEach: number },
+): Promise<VerifierProcess> {
+  const { tenants, operatorsEach } = amounts;
+  const child = fork(fileURLToPath(import.meta.url), [folder, String(tenants), String(operatorsEach)], {
     execArgv: ['--conditions=akashi-source', '--import', 'tsx'],
   });
   const ended = once(child, 'exit');
@@ -43,6 +52,12 @@ export async function startVerifierProcess(folder: string, operators: number): P
   const ready = parse(readyShape, first);
   return {
     ...ready,
+    async processorMs() {
+      child.send('usage');
+      const [message]: unknown[] = await Promise.race([once(child, 'message'), ended]);
+      const { user, system } = parse(usageShape, message);
+      return (user + system) / 1000;
+    },
     async stop() {
       child.disconnect();
       await ended;
@@ -50,7 +65,7 @@ export async function startVerifierProcess(folder: string, operators: number): P
   };
 }
 
-async function run(folder: string, operators: number): Promise<void> {
+async function run(folder: string, tenants: number, operatorsEach: number): Promise<void> {
   const random = (length: number) => new Uint8Array(randomBytes(length));
   const now = Math.floor(Date.now() / 1000);
   const verifier = await startVerifier({
@@ -60,21 +75,23 @@ async function run(folder: string, operators: number): Promise<void> {
     log: () => undefined,
   });
   const { origin, store } = verifier;
-  const { apiKey } = await createTenant(store, { tenant: TENANT, name: 'Bench', origins: [] }, now, random);
-  const signIns: string[] = [];
-  for (let i = 1; i <= operators; i++) {
-    const operator = await createOperator(
-      store,
-      { tenant: TENANT, name: `Operator ${i}`, role: 'operator' },
-      now,
-      random,
-    );
-    signIns.push(await createSignInLink(store, TENANT, operator, now, random));
+  const made: BenchTenant[] = [];
+  for (let i = 1; i <= tenants; i++) {
+    const tenant = `bench-${i}`;
+    const { apiKey } = await createTenant(store, { tenant, name: `Bench ${i}`, origins: [] }, now, random);
+    const signIns: string[] = [];
+    for (let n = 1; n <= operatorsEach; n++) {
+      const role = 'operator';
+      const operator = await createOperator(store, { tenant, name: `Operator ${n}`, role }, now, random);
+      signIns.push(await createSignInLink(store, tenant, operator, now, random));
+    }
+    made.push({ tenant, apiKey, signIns });
   }
   process.once('disconnect', () => void verifier.close());
-  process.send?.({ origin, apiKey, signIns });
+  process.on('message', () => process.send?.(process.cpuUsage()));
+  process.send?.({ origin, tenants: made });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await run(process.argv[2] ?? '', Number(process.argv[3]));
+  await run(process.argv[2] ?? '', Number(process.argv[3]), Number(process.argv[4]));
 }

@@ -7,7 +7,7 @@ import { generateIssuerKeys, type Issuer, openIssuer } from '@akashi/sdk/issuer'
 import { type Caller, openCaller, POLICY, type PreparedCall, PURPOSE } from './caller.ts';
 import { rounded, spreadOf } from './quantile.ts';
 import type { Results } from './results.ts';
-import { startVerifierProcess, TENANT, type VerifierProcess } from './verifier-process.ts';
+import { startVerifierProcess, type VerifierProcess } from './verifier-process.ts';
 
 // The wait that operator and customer feel: from the presentation leaving the phone to the verdict readable at the
 // desk, over HTTP on this machine, with the verifier in its own process on an SQLite file that syncs every commit.
@@ -31,7 +31,7 @@ export interface VerifyPathOptions {
 
 export async function measureVerifyPath(options: VerifyPathOptions): Promise<Results['verifyPath']> {
   const folder = await mkdtemp(join(tmpdir(), 'akashi-bench-'));
-  const verifier = await startVerifierProcess(folder, options.callers);
+  const verifier = await startVerifierProcess(folder, { tenants: 1, operatorsEach: options.callers });
   try {
     options.say(`enrolling ${options.callers} phones`);
     const callers = await openCallers(verifier, options);
@@ -52,11 +52,13 @@ export async function measureVerifyPath(options: VerifyPathOptions): Promise<Res
 }
 
 async function openCallers(
-  { origin, apiKey, signIns }: VerifierProcess,
+  { origin, tenants: [bank] }: VerifierProcess,
   { prover }: VerifyPathOptions,
 ): Promise<readonly Caller[]> {
+  if (bank === undefined) throw new TypeError('no tenant');
+  const { tenant, apiKey, signIns } = bank;
   const keys = await generateIssuerKeys();
-  const issuer: Issuer = await openIssuer({ verifier: origin, apiKey, tenant: TENANT, ...keys });
+  const issuer: Issuer = await openIssuer({ verifier: origin, apiKey, tenant, ...keys });
   await issuer.register();
   await issuer.putPolicy({
     policy: POLICY,
