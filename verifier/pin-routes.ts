@@ -71,7 +71,10 @@ async function evaluateNew(verifier: Verifier, call: DeviceCall, blinded: Uint8A
   const { tenant, device, state } = call.device;
   if (state !== 'active') throw new AkashiError('evaluation_refused');
   const { perDevice: count, seconds } = NEW_PINS;
-  const retryAfter = await store.takeLimit({ tenant, key: `new-pin:${device}`, count, seconds }, now());
+  const { retryAfter } = await store.takeLimits(
+    [{ tenant, key: `new-pin:${device}`, count, seconds }],
+    now(),
+  );
   if (retryAfter > 0) throw new AkashiError('rate_limited', { retryAfter });
   const fresh = newEvaluationKey(random);
   const nonce = random(32);

@@ -14,7 +14,7 @@ import { base64url } from 'jose';
 import type { Caller } from './caller.ts';
 import { signingKey } from './keys.ts';
 import { seal, unseal } from './sealed.ts';
-import type { Device, Idempotency, NewVerification, VerificationRow } from './store.ts';
+import type { Device, Idempotency, Limit, NewVerification, VerificationRow } from './store.ts';
 import { newToken, sha256 } from './token.ts';
 import { runHook, type Verifier } from './verifier.ts';
 
@@ -46,12 +46,7 @@ export async function startVerification(
   if (caller.kind === 'operator' && start.mode === 'precall' && start.call.direction === 'inbound') {
     throw new AkashiError('forbidden');
   }
-  await limitStarts(verifier, caller, now);
-  // Taken for unknown subjects as well: what the limit does tells nothing.
-  const noticeRefused = await store.takeLimit(
-    { tenant, key: `notice:${start.subject}`, count: NOTICES.perSubject, seconds: NOTICES.seconds },
-    now,
-  );
+  const mayNotify = await takeStart(verifier, caller, start.subject, now);
   const { policy, purpose } = await findPolicy(verifier, tenant, start);
   const devices = (await store.devicesOfSubject(tenant, start.subject, now))
     .filter((device) => device.state === 'active')
@@ -64,7 +59,7 @@ export async function startVerification(
   const verification = await signRequest(verifier, caller, start, { policy, purpose, devices, now });
   const result = await store.createVerification(verification, caller.actor, idempotency);
   if (typeof result === 'string') throw new AkashiError(result);
-  if (result.created && noticeRefused === 0) {
+  if (result.created && mayNotify) {
     const { subject, verification: id } = result.row;
     runHook(verifier, 'notice.failed', () => verifier.notify({ tenant, subject, verification: id }));
   }
@@ -78,17 +73,28 @@ export function readRequest(verifier: Verifier, row: VerificationRow): string {
   return new TextDecoder().decode(unseal(verifier.keys.keyEncryption, place, row.request));
 }
 
-async function limitStarts({ store }: Verifier, caller: Caller, now: number): Promise<void> {
+/**
+ * Takes a start from the limits. The subject's own limit withholds notices only, and is taken for unknown subjects as
+ * well: what it does tells nothing.
+ * @returns whether devices may be notified
+ * @throws AkashiError `rate_limited`
+ */
+async function takeStart(
+  { store }: Verifier,
+  caller: Caller,
+  subject: string,
+  now: number,
+): Promise<boolean> {
   const { tenant } = caller.tenant;
   const { seconds, perOperator, perTenant } = STARTS;
-  const limits: { key: string; count: number }[] = [{ key: 'start', count: perTenant }];
+  const starts: Limit[] = [{ tenant, key: 'start', count: perTenant, seconds }];
   if (caller.kind === 'operator') {
-    limits.unshift({ key: `start:${caller.operator.operator}`, count: perOperator });
+    starts.unshift({ tenant, key: `start:${caller.operator.operator}`, count: perOperator, seconds });
   }
-  for (const { key, count } of limits) {
-    const retryAfter = await store.takeLimit({ tenant, key, count, seconds }, now);
-    if (retryAfter > 0) throw new AkashiError('rate_limited', { retryAfter });
-  }
+  const notice = { tenant, key: `notice:${subject}`, count: NOTICES.perSubject, seconds: NOTICES.seconds };
+  const { granted, retryAfter } = await store.takeLimits([...starts, notice], now);
+  if (granted < starts.length) throw new AkashiError('rate_limited', { retryAfter });
+  return retryAfter === 0;
 }
 
 async function findPolicy(

@@ -17,6 +17,22 @@ export interface Transaction {
 
 export type Listener = () => void;
 
+/**
+ * A query that is made once for each connection: building its text takes longer than running it. What varies is a
+ * `sql.placeholder`. Not for values of JSON and sealed columns that may be null: their encoders would get the null.
+ */
+export function prepared<P>(make: (query: Query) => P): (query: Query) => P {
+  const made = new WeakMap<Query, P>();
+  return (query) => {
+    let statement = made.get(query);
+    if (statement === undefined) {
+      statement = make(query);
+      made.set(query, statement);
+    }
+    return statement;
+  };
+}
+
 export interface SqliteOptions {
   /** Path of the database. The file is made with mode 0600, its folder with 0700. */
   readonly file: string;
@@ -30,12 +46,23 @@ const OPEN_TRIES = 50;
 /** Rows that one transaction of the upkeep handles: others wait for the write lock meanwhile. */
 export const SWEEP_BATCH = 200;
 
+/** Verbs that one commit makes durable together. */
+const GROUP_MAX = 64;
+
+/** A verb that waits for its turn to write. */
+interface Waiting {
+  /** Runs the verb inside the transaction of its group. What it returns is called after the commit. */
+  readonly run: (topics: Set<string>) => () => void;
+  readonly reject: (cause: unknown) => void;
+}
+
 /** One connection with everything that must hold of it. */
 export class SqliteDatabase {
   readonly #client: SqliteClient;
   readonly #query: Query;
   readonly #random: (length: number) => Uint8Array;
   readonly #listeners = new Map<string, Set<Listener>>();
+  #waiting: Waiting[] = [];
 
   /** @throws Error when a setting does not hold, or the tables are of another version */
   constructor({ file, random }: SqliteOptions) {
@@ -52,13 +79,23 @@ export class SqliteDatabase {
     this.#query = drizzle({ client: this.#client });
   }
 
-  /** Runs `verb` in a transaction that holds the write lock from its start, commits durably, then tells listeners. */
-  write<R>(verb: (tx: Transaction) => R): R {
-    const topics = new Set<string>();
-    const tx = { query: this.#query, random: this.#random, touch: (topic: string) => void topics.add(topic) };
-    const result = this.#client.transaction(() => verb(tx)).immediate();
-    for (const topic of topics) this.#tell(topic);
-    return result;
+  /**
+   * Runs `verb` by itself in a transaction that holds the write lock from its start, and answers when the disk has it;
+   * then listeners are told. Verbs of one turn of the event loop share a commit, since the disk's sync costs more than
+   * most verbs: each in a savepoint of its own, so that one that throws undoes nothing but itself.
+   */
+  write<R>(verb: (tx: Transaction) => R): Promise<R> {
+    return new Promise((resolve, reject) => {
+      const run: Waiting['run'] = (topics) => {
+        const own = new Set<string>();
+        const touch = (topic: string) => void own.add(topic);
+        const tx = { query: this.#query, random: this.#random, touch };
+        const result = this.#client.transaction(() => verb(tx))();
+        for (const topic of own) topics.add(topic);
+        return () => resolve(result);
+      };
+      if (this.#waiting.push({ run, reject }) === 1) setImmediate(() => this.#commitWaiting());
+    });
   }
 
   /** Runs `verb` outside a transaction: for verbs of one statement that change nothing. */
@@ -80,10 +117,37 @@ export class SqliteDatabase {
 
   /** Everything goes from the log into the one file, so that the file alone is a good backup. */
   close(): void {
+    this.#commitWaiting();
     this.#listeners.clear();
     if (!this.#client.open) return;
     this.#client.pragma('wal_checkpoint(TRUNCATE)');
     this.#client.close();
+  }
+
+  #commitWaiting(): void {
+    while (this.#waiting.length > 0) this.#commit(this.#waiting.splice(0, GROUP_MAX));
+  }
+
+  #commit(group: readonly Waiting[]): void {
+    const topics = new Set<string>();
+    const answers: (() => void)[] = [];
+    const run = ({ run, reject }: Waiting) => {
+      try {
+        answers.push(run(topics));
+      } catch (cause) {
+        // Some faults of the disk make SQLite undo the whole transaction: then nothing of the group stands.
+        if (!this.#client.inTransaction) throw cause;
+        answers.push(() => reject(cause));
+      }
+    };
+    try {
+      this.#client.transaction(() => group.forEach(run)).immediate();
+    } catch (cause) {
+      for (const { reject } of group) reject(cause);
+      return;
+    }
+    for (const topic of topics) this.#tell(topic);
+    for (const answer of answers) answer();
   }
 
   #tell(topic: string): void {

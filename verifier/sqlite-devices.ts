@@ -1,7 +1,7 @@
 import { and, asc, eq, gt, lte, ne, or, type SQL, sql } from 'drizzle-orm';
 import { devices, enrolments, jtis } from './schema.ts';
 import { record, SYSTEM } from './sqlite-audit.ts';
-import { type Query, SWEEP_BATCH, type Transaction } from './sqlite-database.ts';
+import { prepared, type Query, SWEEP_BATCH, type Transaction } from './sqlite-database.ts';
 import { voidPasses } from './sqlite-verifications.ts';
 import { type Actor, BOUNDS, type Device, type Store } from './store.ts';
 
@@ -50,12 +50,59 @@ export function redeemEnrolment(
   return asDevice(made);
 }
 
-export function deviceByThumbprint(query: Query, thumbprint: string, now: number): Device | undefined {
-  const found = query
+/** A device that did not finish enrolling in its time is not there: `lapsedAt` is when one would have begun. */
+const isThere = or(ne(devices.state, 'enrolling'), gt(devices.enrolledAt, sql.placeholder('lapsedAt')));
+const lapsedAt = (now: number) => now - BOUNDS.enrolSeconds;
+
+const byThumbprint = prepared((query) =>
+  query
     .select()
     .from(devices)
-    .where(and(eq(devices.thumbprint, thumbprint), isThere(now)))
-    .get();
+    .where(and(eq(devices.thumbprint, sql.placeholder('thumbprint')), isThere))
+    .prepare(),
+);
+const bySubject = prepared((query) =>
+  query
+    .select()
+    .from(devices)
+    .where(
+      and(
+        eq(devices.tenant, sql.placeholder('tenant')),
+        eq(devices.subject, sql.placeholder('subject')),
+        isThere,
+      ),
+    )
+    .orderBy(asc(devices.enrolledAt), asc(devices.device))
+    .prepare(),
+);
+const byId = prepared((query) =>
+  query
+    .select()
+    .from(devices)
+    .where(
+      and(
+        eq(devices.tenant, sql.placeholder('tenant')),
+        eq(devices.device, sql.placeholder('device')),
+        isThere,
+      ),
+    )
+    .prepare(),
+);
+const insertJti = prepared((query) =>
+  query
+    .insert(jtis)
+    .values({
+      tenant: sql.placeholder('tenant'),
+      device: sql.placeholder('device'),
+      jti: sql.placeholder('jti'),
+      expiresAt: sql.placeholder('expiresAt'),
+    })
+    .onConflictDoNothing()
+    .prepare(),
+);
+
+export function deviceByThumbprint(query: Query, thumbprint: string, now: number): Device | undefined {
+  const found = byThumbprint(query).get({ thumbprint, lapsedAt: lapsedAt(now) });
   return found && asDevice(found);
 }
 
@@ -65,12 +112,8 @@ export function devicesOfSubject(
   subject: string,
   now: number,
 ): readonly Device[] {
-  return query
-    .select()
-    .from(devices)
-    .where(and(eq(devices.tenant, tenant), eq(devices.subject, subject), isThere(now)))
-    .orderBy(asc(devices.enrolledAt), asc(devices.device))
-    .all()
+  return bySubject(query)
+    .all({ tenant, subject, lapsedAt: lapsedAt(now) })
     .map(asDevice);
 }
 
@@ -81,12 +124,7 @@ export function consumeJti(
   jti: string,
   expiresAt: number,
 ): boolean {
-  const { changes } = tx.query
-    .insert(jtis)
-    .values({ tenant, device, jti, expiresAt })
-    .onConflictDoNothing()
-    .run();
-  return changes > 0;
+  return insertJti(tx.query).run({ tenant, device, jti, expiresAt }).changes > 0;
 }
 
 export function revokeDevice(
@@ -128,11 +166,7 @@ export function findDevice(
   device: string,
   now: number,
 ): DeviceRecord | undefined {
-  return query
-    .select()
-    .from(devices)
-    .where(and(eq(devices.tenant, tenant), eq(devices.device, device), isThere(now)))
-    .get();
+  return byId(query).get({ tenant, device, lapsedAt: lapsedAt(now) });
 }
 
 /** {@link findDevice}, if it is active. */
@@ -148,7 +182,7 @@ export function findActiveDevice(
 
 /** Removes devices that did not finish enrolling in their time: up to `SWEEP_BATCH` of those that fit `which`. */
 export function forgetLapsed(tx: Transaction, which: SQL | undefined, now: number): void {
-  const over = lte(devices.enrolledAt, now - BOUNDS.enrolSeconds);
+  const over = lte(devices.enrolledAt, lapsedAt(now));
   const lapsed = tx.query
     .select()
     .from(devices)
@@ -168,10 +202,6 @@ export function asDevice(row: DeviceRecord): Device {
     ...{ tenant, subject, device, thumbprint, state, enrolledAt },
     ...{ pinChangedAt, holder, commitment, tries, evaluationKey },
   };
-}
-
-function isThere(now: number) {
-  return or(ne(devices.state, 'enrolling'), gt(devices.enrolledAt, now - BOUNDS.enrolSeconds));
 }
 
 function revoke(

@@ -1,12 +1,15 @@
-import { and, eq, gt } from 'drizzle-orm';
+import { and, eq, gt, sql } from 'drizzle-orm';
 import { operators, sessions, signInLinks } from './schema.ts';
 import { record } from './sqlite-audit.ts';
-import type { Query, Transaction } from './sqlite-database.ts';
+import { prepared, type Query, type Transaction } from './sqlite-database.ts';
 import type { Actor, Operator, Store } from './store.ts';
 
 // Operators, the one-use links by which they sign in, and their sessions. The contract of each verb stands in store.ts.
 
 const CLI: Actor = { kind: 'cli' };
+
+/** Actions closer together than this prolong a session once: a busy desk does not write at each of them. */
+const TOUCH_SECONDS = 30;
 
 export function addOperator(tx: Transaction, { tenant, operator, name, role }: Operator, now: number): void {
   tx.query.insert(operators).values({ tenant, operator, name, role, createdAt: now }).run();
@@ -46,25 +49,50 @@ export function openSession(
   return findOperator(tx.query, used.tenant, used.operator);
 }
 
-/** The operator of a live session; nothing is changed. */
-export function findSession(query: Query, sessionHash: Uint8Array, now: number): Operator | undefined {
-  const live = query
-    .select({ tenant: sessions.tenant, operator: sessions.operator })
+const live = prepared((query) =>
+  query
+    .select({
+      operator: {
+        tenant: operators.tenant,
+        operator: operators.operator,
+        name: operators.name,
+        role: operators.role,
+      },
+      idleSeconds: sessions.idleSeconds,
+      idleAt: sessions.idleAt,
+    })
     .from(sessions)
-    .where(isLive(sessionHash, now))
-    .get();
-  return live && findOperator(query, live.tenant, live.operator);
+    .innerJoin(
+      operators,
+      and(eq(operators.tenant, sessions.tenant), eq(operators.operator, sessions.operator)),
+    )
+    .where(
+      and(
+        eq(sessions.sessionHash, sql.placeholder('sessionHash')),
+        gt(sessions.idleAt, sql.placeholder('now')),
+        gt(sessions.endsAt, sql.placeholder('now')),
+      ),
+    )
+    .prepare(),
+);
+
+/** A live session: its operator, and whether an action now would prolong it by enough to be written. */
+export function findSession(
+  query: Query,
+  sessionHash: Uint8Array,
+  now: number,
+): { readonly operator: Operator; readonly due: boolean } | undefined {
+  const found = live(query).get({ sessionHash, now });
+  if (found === undefined) return undefined;
+  const { operator, idleAt, idleSeconds } = found;
+  return { operator, due: now + idleSeconds - idleAt >= Math.min(TOUCH_SECONDS, idleSeconds / 2) };
 }
 
-export function touchSession(tx: Transaction, sessionHash: Uint8Array, now: number): Operator | undefined {
-  const live = tx.query.select().from(sessions).where(isLive(sessionHash, now)).get();
-  if (live === undefined) return undefined;
-  tx.query
-    .update(sessions)
-    .set({ idleAt: now + live.idleSeconds })
-    .where(eq(sessions.sessionHash, sessionHash))
-    .run();
-  return findOperator(tx.query, live.tenant, live.operator);
+export function touchSession(tx: Transaction, sessionHash: Uint8Array, now: number): void {
+  const found = live(tx.query).get({ sessionHash, now });
+  if (found === undefined) return;
+  const idleAt = now + found.idleSeconds;
+  tx.query.update(sessions).set({ idleAt }).where(eq(sessions.sessionHash, sessionHash)).run();
 }
 
 export function closeSession(tx: Transaction, sessionHash: Uint8Array, now: number): void {
@@ -72,10 +100,6 @@ export function closeSession(tx: Transaction, sessionHash: Uint8Array, now: numb
   if (closed === undefined) return;
   const actor: Actor = { kind: 'operator', id: closed.operator };
   record(tx, { tenant: closed.tenant, at: now, actor, event: 'session.closed' });
-}
-
-function isLive(sessionHash: Uint8Array, now: number) {
-  return and(eq(sessions.sessionHash, sessionHash), gt(sessions.idleAt, now), gt(sessions.endsAt, now));
 }
 
 function findOperator(query: Query, tenant: string, operator: string): Operator | undefined {

@@ -52,9 +52,13 @@ function tenantVerbs(db: SqliteDatabase) {
     addOperator: write(operators.addOperator),
     addSignInLink: write(operators.addSignInLink),
     openSession: write(operators.openSession),
-    session: (sessionHash, touch, now) => (touch ? touchSession : findSession)(sessionHash, now),
+    session: async (sessionHash, touch, now) => {
+      const found = await findSession(sessionHash, now);
+      if (found?.due && touch) await touchSession(sessionHash, now);
+      return found?.operator;
+    },
     closeSession: write(operators.closeSession),
-    takeLimit: write(tenants.takeLimit),
+    takeLimits: write(tenants.takeLimits),
   } satisfies Partial<Store>;
 }
 
@@ -156,7 +160,7 @@ function binders(db: SqliteDatabase) {
         db.read((query) => verb(query, ...args)),
     write:
       <A extends readonly unknown[], R>(verb: (tx: Transaction, ...args: A) => R) =>
-      async (...args: A): Promise<R> =>
+      (...args: A): Promise<R> =>
         db.write((tx) => verb(tx, ...args)),
   };
 }

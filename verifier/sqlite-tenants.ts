@@ -1,9 +1,9 @@
 import type { Policy, PublicJwk } from '@akashi/circuits';
-import { and, asc, desc, eq, max } from 'drizzle-orm';
+import { and, asc, desc, eq, max, sql } from 'drizzle-orm';
 import { apiKeys, issuers, limits, origins, policies, tenants } from './schema.ts';
 import { record } from './sqlite-audit.ts';
-import type { Query, Transaction } from './sqlite-database.ts';
-import type { Actor, Tenant } from './store.ts';
+import { prepared, type Query, type Transaction } from './sqlite-database.ts';
+import type { Actor, Limit, Tenant } from './store.ts';
 
 // Tenants, their back ends' keys, issuers, policies and limits. The contract of each verb stands in store.ts.
 
@@ -30,14 +30,18 @@ export function setOrigins(tx: Transaction, tenant: string, list: readonly strin
   return true;
 }
 
-export function findTenant(query: Query, tenant: string): Tenant | undefined {
-  const rows = query
+const byId = prepared((query) =>
+  query
     .select({ name: tenants.name, origin: origins.origin })
     .from(tenants)
     .leftJoin(origins, eq(origins.tenant, tenants.tenant))
-    .where(eq(tenants.tenant, tenant))
+    .where(eq(tenants.tenant, sql.placeholder('tenant')))
     .orderBy(asc(origins.origin))
-    .all();
+    .prepare(),
+);
+
+export function findTenant(query: Query, tenant: string): Tenant | undefined {
+  const rows = byId(query).all({ tenant });
   const [first] = rows;
   if (first === undefined) return undefined;
   return { tenant, name: first.name, origins: rows.flatMap(({ origin }) => origin ?? []) };
@@ -79,12 +83,16 @@ export function addIssuer(
   }
 }
 
-export function issuerKey(query: Query, tenant: string, issuer: string): PublicJwk | undefined {
-  return query
+const issuerById = prepared((query) =>
+  query
     .select({ jwk: issuers.jwk })
     .from(issuers)
-    .where(and(eq(issuers.tenant, tenant), eq(issuers.issuer, issuer)))
-    .get()?.jwk;
+    .where(and(eq(issuers.tenant, sql.placeholder('tenant')), eq(issuers.issuer, sql.placeholder('issuer'))))
+    .prepare(),
+);
+
+export function issuerKey(query: Query, tenant: string, issuer: string): PublicJwk | undefined {
+  return issuerById(query).get({ tenant, issuer })?.jwk;
 }
 
 export function putPolicy(
@@ -105,8 +113,8 @@ export function putPolicy(
   return { policy, version, facts, purposes };
 }
 
-export function listPolicies(query: Query, tenant: string): readonly Policy[] {
-  const rows = query
+const policiesOf = prepared((query) =>
+  query
     .select({
       policy: policies.policy,
       version: policies.version,
@@ -114,36 +122,57 @@ export function listPolicies(query: Query, tenant: string): readonly Policy[] {
       purposes: policies.purposes,
     })
     .from(policies)
-    .where(eq(policies.tenant, tenant))
+    .where(eq(policies.tenant, sql.placeholder('tenant')))
     .orderBy(asc(policies.policy), desc(policies.version))
-    .all();
+    .prepare(),
+);
+
+export function listPolicies(query: Query, tenant: string): readonly Policy[] {
+  const rows = policiesOf(query).all({ tenant });
   return rows.filter((row, i) => row.policy !== rows[i - 1]?.policy);
 }
 
-/** The window begins with the first one taken, so that not all windows of a tenant begin at once. */
-export function takeLimit(
+export function takeLimits(
   tx: Transaction,
-  limit: { readonly tenant: string; readonly key: string; readonly count: number; readonly seconds: number },
+  wanted: readonly Limit[],
   now: number,
-): number {
-  const { tenant, key, count, seconds } = limit;
-  const here = and(eq(limits.tenant, tenant), eq(limits.key, key));
-  const window = tx.query.select().from(limits).where(here).get();
-  if (window === undefined || window.endsAt <= now) {
-    const fresh = { used: 1, endsAt: now + seconds };
-    tx.query
-      .insert(limits)
-      .values({ tenant, key, ...fresh })
-      .onConflictDoUpdate({ target: [limits.tenant, limits.key], set: fresh })
-      .run();
-    return 0;
+): { readonly granted: number; readonly retryAfter: number } {
+  for (const [granted, limit] of wanted.entries()) {
+    const retryAfter = takeLimit(tx, limit, now);
+    if (retryAfter > 0) return { granted, retryAfter };
   }
+  return { granted: wanted.length, retryAfter: 0 };
+}
+
+const limitByKey = prepared((query) =>
+  query
+    .select()
+    .from(limits)
+    .where(and(eq(limits.tenant, sql.placeholder('tenant')), eq(limits.key, sql.placeholder('key'))))
+    .prepare(),
+);
+const putLimit = prepared((query) =>
+  query
+    .insert(limits)
+    .values({
+      tenant: sql.placeholder('tenant'),
+      key: sql.placeholder('key'),
+      used: sql.placeholder('used'),
+      endsAt: sql.placeholder('endsAt'),
+    })
+    .onConflictDoUpdate({
+      target: [limits.tenant, limits.key],
+      set: { used: sql`excluded.used`, endsAt: sql`excluded.ends_at` },
+    })
+    .prepare(),
+);
+
+/** The window begins with the first one taken, so that not all windows of a tenant begin at once. */
+function takeLimit(tx: Transaction, { tenant, key, count, seconds }: Limit, now: number): number {
+  const before = limitByKey(tx.query).get({ tenant, key });
+  const window = before === undefined || before.endsAt <= now ? { used: 0, endsAt: now + seconds } : before;
   if (window.used >= count) return window.endsAt - now;
-  tx.query
-    .update(limits)
-    .set({ used: window.used + 1 })
-    .where(here)
-    .run();
+  putLimit(tx.query).run({ tenant, key, used: window.used + 1, endsAt: window.endsAt });
   return 0;
 }
 

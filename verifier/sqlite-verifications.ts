@@ -1,9 +1,9 @@
-import { and, desc, eq, gte, or, sql } from 'drizzle-orm';
+import { and, desc, eq, gte, or, type SQL, sql } from 'drizzle-orm';
 import type { SQLiteColumn } from 'drizzle-orm/sqlite-core';
 import { equal } from './audit.ts';
 import { idempotencyKeys, verifications, views } from './schema.ts';
 import { record, SYSTEM } from './sqlite-audit.ts';
-import type { Query, Transaction } from './sqlite-database.ts';
+import { prepared, type Query, type Transaction } from './sqlite-database.ts';
 import { type Actor, BOUNDS, type Idempotency, type NewVerification, type VerificationRow } from './store.ts';
 
 // The life of a verification, but for what its device does (sqlite-requests.ts, sqlite-attempts.ts) and for claims
@@ -75,6 +75,18 @@ export function cancel(
   return asRow(decide(tx, row, { verdict: 'cancelled', actor, at: now }));
 }
 
+const insertView = prepared((query) =>
+  query
+    .insert(views)
+    .values({
+      tenant: sql.placeholder('tenant'),
+      verification: sql.placeholder('verification'),
+      operator: sql.placeholder('operator'),
+    })
+    .onConflictDoNothing()
+    .prepare(),
+);
+
 export function recordSeen(
   tx: Transaction,
   tenant: string,
@@ -82,8 +94,7 @@ export function recordSeen(
   operator: string,
   now: number,
 ): void {
-  const values = { tenant, verification, operator };
-  const { changes } = tx.query.insert(views).values(values).onConflictDoNothing().run();
+  const { changes } = insertView(tx.query).run({ tenant, verification, operator });
   if (changes === 0) return;
   const actor: Actor = { kind: 'operator', id: operator };
   record(tx, { tenant, at: now, actor, event: 'verdict.seen', about: { verification } });
@@ -111,13 +122,22 @@ export function operatorList(
     .all();
 }
 
-/** The verification as stored: it may be over its time. */
-export function find(query: Query, tenant: string, verification: string): VerificationRecord | undefined {
-  return query
+const byId = prepared((query) =>
+  query
     .select()
     .from(verifications)
-    .where(and(eq(verifications.tenant, tenant), eq(verifications.verification, verification)))
-    .get();
+    .where(
+      and(
+        eq(verifications.tenant, sql.placeholder('tenant')),
+        eq(verifications.verification, sql.placeholder('verification')),
+      ),
+    )
+    .prepare(),
+);
+
+/** The verification as stored: it may be over its time. */
+export function find(query: Query, tenant: string, verification: string): VerificationRecord | undefined {
+  return byId(query).get({ tenant, verification });
 }
 
 /** The verification after what its time brought: every change begins with this. */
@@ -206,20 +226,31 @@ export function decide(
   return decided;
 }
 
+const subjectsBy = (fits: SQL) =>
+  prepared((query) =>
+    query
+      .select()
+      .from(verifications)
+      .where(
+        and(
+          eq(verifications.tenant, sql.placeholder('tenant')),
+          eq(verifications.subject, sql.placeholder('subject')),
+          fits,
+        ),
+      )
+      .orderBy(desc(verifications.startedAt), desc(verifications.verification))
+      .prepare(),
+  );
+const subjects = { open: subjectsBy(isOpen), unclaimed: subjectsBy(isUnclaimed), live: subjectsBy(isLive) };
+
 /** The subject's verifications that are open, or passed and unclaimed, or either; newest first, as stored. */
 export function ofSubject(
   query: Query,
   tenant: string,
   subject: string,
-  which: 'open' | 'unclaimed' | 'live',
-) {
-  const fits = { open: isOpen, unclaimed: isUnclaimed, live: isLive }[which];
-  return query
-    .select()
-    .from(verifications)
-    .where(and(eq(verifications.tenant, tenant), eq(verifications.subject, subject), fits))
-    .orderBy(desc(verifications.startedAt), desc(verifications.verification))
-    .all();
+  which: keyof typeof subjects,
+): readonly VerificationRecord[] {
+  return subjects[which](query).all({ tenant, subject });
 }
 
 /** Voids the subject's unclaimed passes, or those of one of its devices. Their ids. */

@@ -114,17 +114,35 @@ export function tenantContract(store: () => Store): void {
   });
 
   describe('limits', () => {
+    const limit = { tenant: 'bank', key: 'starts', count: 2, seconds: 60 };
+    const take = async (wanted: Partial<typeof limit>, now: number) => {
+      const { retryAfter } = await store().takeLimits([{ ...limit, ...wanted }], now);
+      return retryAfter;
+    };
+
     it('grant a number a window, then say how long to wait', async () => {
-      const limit = { tenant: 'bank', key: 'starts', count: 2, seconds: 60 };
-      expect(await store().takeLimit(limit, NOW)).toBe(0);
-      expect(await store().takeLimit(limit, NOW + 1)).toBe(0);
-      expect(await store().takeLimit(limit, NOW + 2)).toBe(58);
-      expect(await store().takeLimit(limit, NOW + 59)).toBe(1);
-      expect(await store().takeLimit({ ...limit, key: 'other' }, NOW + 2)).toBe(0);
-      expect(await store().takeLimit({ ...limit, tenant: 'shop' }, NOW + 2)).toBe(0);
-      expect(await store().takeLimit(limit, NOW + 60)).toBe(0);
-      expect(await store().takeLimit(limit, NOW + 119)).toBe(0);
-      expect(await store().takeLimit(limit, NOW + 119)).toBe(1);
+      expect(await take({}, NOW)).toBe(0);
+      expect(await take({}, NOW + 1)).toBe(0);
+      expect(await take({}, NOW + 2)).toBe(58);
+      expect(await take({}, NOW + 59)).toBe(1);
+      expect(await take({ key: 'other' }, NOW + 2)).toBe(0);
+      expect(await take({ tenant: 'shop' }, NOW + 2)).toBe(0);
+      expect(await take({}, NOW + 60)).toBe(0);
+      expect(await take({}, NOW + 119)).toBe(0);
+      expect(await take({}, NOW + 119)).toBe(1);
+    });
+
+    it('taken together, end at the first that has none left and take nothing behind it', async () => {
+      const [wide, narrow, last] = [
+        { ...limit, key: 'wide', count: 9 },
+        { ...limit, key: 'narrow', count: 1 },
+        { ...limit, key: 'last', count: 2 },
+      ];
+      const all = [wide, narrow, last];
+      expect(await store().takeLimits(all, NOW)).toEqual({ granted: 3, retryAfter: 0 });
+      expect(await store().takeLimits(all, NOW)).toEqual({ granted: 1, retryAfter: 60 });
+      expect(await take({ key: 'last' }, NOW)).toBe(0);
+      expect(await take({ key: 'last' }, NOW)).toBe(60);
     });
   });
 }

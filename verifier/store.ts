@@ -171,6 +171,14 @@ export const BOUNDS = {
  */
 export type DeviceRefusal = Extract<ErrorCode, 'not_found' | 'accepted_elsewhere' | 'verification_over'>;
 
+/** So many in a window of so many seconds. */
+export interface Limit {
+  readonly tenant: string;
+  readonly key: string;
+  readonly count: number;
+  readonly seconds: number;
+}
+
 export interface Store {
   // tenants, back ends, issuers, policies
   createTenant(tenant: Tenant, now: number): Promise<boolean>;
@@ -206,21 +214,19 @@ export interface Store {
     },
     now: number,
   ): Promise<Operator | undefined>;
-  /** The operator of a live session; `touch` moves its idle time. */
+  /** The operator of a live session; `touch` moves its idle time, to within half a minute. */
   session(sessionHash: Uint8Array, touch: boolean, now: number): Promise<Operator | undefined>;
   closeSession(sessionHash: Uint8Array, now: number): Promise<void>;
 
   // limits
-  /** Takes one from a fixed window; 0 when granted, else the seconds until the window ends. */
-  takeLimit(
-    limit: {
-      readonly tenant: string;
-      readonly key: string;
-      readonly count: number;
-      readonly seconds: number;
-    },
+  /**
+   * Takes one from each of these fixed windows, in order, up to the first that has none left. How many granted one,
+   * and the seconds until that first one's window ends, 0 when all did.
+   */
+  takeLimits(
+    limits: readonly Limit[],
     now: number,
-  ): Promise<number>;
+  ): Promise<{ readonly granted: number; readonly retryAfter: number }>;
 
   // enrolment and devices
   createEnrolment(

@@ -28,7 +28,10 @@ export function addTenantRoutes(app: Hono, verifier: Verifier): void {
     const { tenant } = caller.tenant;
     const { subject } = parseBody(enrolmentBody, c.req.raw, caller.body);
     const { perSubject: count, seconds } = ENROLMENTS;
-    const retryAfter = await store.takeLimit({ tenant, key: `enrol:${subject}`, count, seconds }, now());
+    const { retryAfter } = await store.takeLimits(
+      [{ tenant, key: `enrol:${subject}`, count, seconds }],
+      now(),
+    );
     if (retryAfter > 0) throw new AkashiError('rate_limited', { retryAfter });
     const token = newToken(random);
     const expiresAt = now() + ENROLMENT_SECONDS;

@@ -102,7 +102,7 @@ async function claim(verifier: Verifier, caller: Caller, c: Context): Promise<Ve
   const { tenant } = caller.tenant;
   const { subject, purpose, direction, call, code } = parseBody(claimBody, c.req.raw, caller.body);
   const { perCall: count, seconds } = CLAIMS;
-  const retryAfter = await store.takeLimit({ tenant, key: `claim:${call}`, count, seconds }, now());
+  const { retryAfter } = await store.takeLimits([{ tenant, key: `claim:${call}`, count, seconds }], now());
   if (retryAfter > 0) throw new AkashiError('rate_limited', { retryAfter });
   const matches = (verification: string) => isCode('claim', keys.codeKey, verification, code);
   const row = await store.claim({ tenant, subject, purpose, direction, matches }, caller.actor, now());
