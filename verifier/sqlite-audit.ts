@@ -9,7 +9,8 @@ import {
   nextLink,
 } from './audit.ts';
 import { auditEntries, auditHeads } from './schema.ts';
-import { prepared, type Query, type Transaction } from './sqlite-database.ts';
+import type { Query, Transaction } from './sqlite-database.ts';
+import { inserted, updated } from './sqlite-statement.ts';
 import type { Actor, AuditEntry } from './store.ts';
 
 /** Entries linked in one transaction: others wait for the write lock meanwhile. */
@@ -26,31 +27,14 @@ export interface AuditEvent {
   readonly about?: Readonly<Record<string, string | number | null | readonly string[]>>;
 }
 
-const insertEntry = prepared((query) =>
-  query
-    .insert(auditEntries)
-    .values({
-      tenant: sql.placeholder('tenant'),
-      id: sql.placeholder('id'),
-      at: sql.placeholder('at'),
-      content: sql.placeholder('content'),
-      hash: sql.placeholder('hash'),
-    })
-    .prepare(),
-);
-const linkEntry = prepared((query) =>
-  query
-    .update(auditEntries)
-    .set({ seq: sql`${sql.placeholder('seq')}`, link: sql`${sql.placeholder('link')}` })
-    .where(eq(auditEntries.position, sql.placeholder('position')))
-    .prepare(),
-);
+const addEntry = inserted(auditEntries);
+const linkEntry = updated(auditEntries, auditEntries.position);
 
 /** Adds an entry, not yet linked, in the transaction of what it records. */
 export function record(tx: Transaction, { tenant, at, actor, event, about = {} }: AuditEvent): void {
   const id = Buffer.from(tx.random(16)).toString('base64url');
   const entry = { tenant, id, at, content: auditContent({ ...about, actor, event }) };
-  insertEntry(tx.query).run({ ...entry, hash: entryHash(entry) });
+  addEntry(tx.query, { ...entry, hash: entryHash(entry) });
 }
 
 /**
@@ -78,7 +62,7 @@ export function linkAuditBatch(tx: Transaction): number {
     if (!equal(entry.hash, entryHash(entry))) throw new AuditBroken('content', entry.tenant, position);
     const previous = heads.get(entry.tenant) ?? checkedHead(query, entry.tenant);
     const head = { seq: previous.seq + 1, link: nextLink(previous.link, entry.hash) };
-    linkEntry(query).run({ ...head, position });
+    linkEntry(query, position, head);
     heads.set(entry.tenant, { ...head, position });
   }
   for (const [tenant, head] of heads) keepHead(query, tenant, head);

@@ -17,22 +17,6 @@ export interface Transaction {
 
 export type Listener = () => void;
 
-/**
- * A query that is made once for each connection: building its text takes longer than running it. What varies is a
- * `sql.placeholder`. Not for values of JSON and sealed columns that may be null: their encoders would get the null.
- */
-export function prepared<P>(make: (query: Query) => P): (query: Query) => P {
-  const made = new WeakMap<Query, P>();
-  return (query) => {
-    let statement = made.get(query);
-    if (statement === undefined) {
-      statement = make(query);
-      made.set(query, statement);
-    }
-    return statement;
-  };
-}
-
 export interface SqliteOptions {
   /** Path of the database. The file is made with mode 0600, its folder with 0700. */
   readonly file: string;

@@ -1,7 +1,8 @@
 import { and, asc, eq, gt, lte, ne, or, type SQL, sql } from 'drizzle-orm';
 import { devices, enrolments, jtis } from './schema.ts';
 import { record, SYSTEM } from './sqlite-audit.ts';
-import { prepared, type Query, SWEEP_BATCH, type Transaction } from './sqlite-database.ts';
+import { type Query, SWEEP_BATCH, type Transaction } from './sqlite-database.ts';
+import { inserted, prepared } from './sqlite-statement.ts';
 import { voidPasses } from './sqlite-verifications.ts';
 import { type Actor, BOUNDS, type Device, type Store } from './store.ts';
 
@@ -88,18 +89,7 @@ const byId = prepared((query) =>
     )
     .prepare(),
 );
-const insertJti = prepared((query) =>
-  query
-    .insert(jtis)
-    .values({
-      tenant: sql.placeholder('tenant'),
-      device: sql.placeholder('device'),
-      jti: sql.placeholder('jti'),
-      expiresAt: sql.placeholder('expiresAt'),
-    })
-    .onConflictDoNothing()
-    .prepare(),
-);
+const addJti = inserted(jtis, 'stay');
 
 export function deviceByThumbprint(query: Query, thumbprint: string, now: number): Device | undefined {
   const found = byThumbprint(query).get({ thumbprint, lapsedAt: lapsedAt(now) });
@@ -124,7 +114,7 @@ export function consumeJti(
   jti: string,
   expiresAt: number,
 ): boolean {
-  return insertJti(tx.query).run({ tenant, device, jti, expiresAt }).changes > 0;
+  return addJti(tx.query, { tenant, device, jti, expiresAt }) > 0;
 }
 
 export function revokeDevice(

@@ -1,7 +1,8 @@
 import { and, eq, gt, sql } from 'drizzle-orm';
 import { operators, sessions, signInLinks } from './schema.ts';
 import { record } from './sqlite-audit.ts';
-import { prepared, type Query, type Transaction } from './sqlite-database.ts';
+import type { Query, Transaction } from './sqlite-database.ts';
+import { prepared, updated } from './sqlite-statement.ts';
 import type { Actor, Operator, Store } from './store.ts';
 
 // Operators, the one-use links by which they sign in, and their sessions. The contract of each verb stands in store.ts.
@@ -88,11 +89,13 @@ export function findSession(
   return { operator, due: now + idleSeconds - idleAt >= Math.min(TOUCH_SECONDS, idleSeconds / 2) };
 }
 
+const updateSession = updated(sessions, sessions.sessionHash);
+
 export function touchSession(tx: Transaction, sessionHash: Uint8Array, now: number): void {
   const found = live(tx.query).get({ sessionHash, now });
   if (found === undefined) return;
   const idleAt = now + found.idleSeconds;
-  tx.query.update(sessions).set({ idleAt }).where(eq(sessions.sessionHash, sessionHash)).run();
+  updateSession(tx.query, sessionHash, { idleAt });
 }
 
 export function closeSession(tx: Transaction, sessionHash: Uint8Array, now: number): void {

@@ -1,9 +1,9 @@
-import { and, eq } from 'drizzle-orm';
 import { equal } from './audit.ts';
 import { devices } from './schema.ts';
 import { record } from './sqlite-audit.ts';
 import type { Transaction } from './sqlite-database.ts';
 import { asDevice, type DeviceRecord, findActiveDevice, findDevice } from './sqlite-devices.ts';
+import { updated } from './sqlite-statement.ts';
 import { current } from './sqlite-verifications.ts';
 import { type Actor, BOUNDS, type Device, type Evaluation, type PinChange, type Store } from './store.ts';
 
@@ -116,15 +116,11 @@ function isDue(tx: Transaction, device: DeviceRecord, evaluation: Evaluation, no
   return verification?.state === 'accepted' && verification.device === device.device;
 }
 
+const update = updated(devices, devices.device);
+
 function set(tx: Transaction, device: DeviceRecord, values: Partial<DeviceRecord>): Device {
-  return asDevice(
-    tx.query
-      .update(devices)
-      .set(values)
-      .where(and(eq(devices.tenant, device.tenant), eq(devices.device, device.device)))
-      .returning()
-      .get(),
-  );
+  update(tx.query, device.device, values);
+  return asDevice({ ...device, ...values });
 }
 
 function note(

@@ -2,7 +2,8 @@ import type { Policy, PublicJwk } from '@akashi/circuits';
 import { and, asc, desc, eq, max, sql } from 'drizzle-orm';
 import { apiKeys, issuers, limits, origins, policies, tenants } from './schema.ts';
 import { record } from './sqlite-audit.ts';
-import { prepared, type Query, type Transaction } from './sqlite-database.ts';
+import type { Query, Transaction } from './sqlite-database.ts';
+import { prepared } from './sqlite-statement.ts';
 import type { Actor, Limit, Tenant } from './store.ts';
 
 // Tenants, their back ends' keys, issuers, policies and limits. The contract of each verb stands in store.ts.

@@ -3,7 +3,8 @@ import type { SQLiteColumn } from 'drizzle-orm/sqlite-core';
 import { equal } from './audit.ts';
 import { idempotencyKeys, verifications, views } from './schema.ts';
 import { record, SYSTEM } from './sqlite-audit.ts';
-import { prepared, type Query, type Transaction } from './sqlite-database.ts';
+import type { Query, Transaction } from './sqlite-database.ts';
+import { inserted, prepared, updated } from './sqlite-statement.ts';
 import { type Actor, BOUNDS, type Idempotency, type NewVerification, type VerificationRow } from './store.ts';
 
 // The life of a verification, but for what its device does (sqlite-requests.ts, sqlite-attempts.ts) and for claims
@@ -20,6 +21,10 @@ const isLive = sql`(${verifications.state} <> 'done' OR ${verifications.claim} =
 const LIST_LENGTH = 50;
 const LIST_SECONDS = 3_600;
 
+// Not RETURNING: with it SQLite looks for rows that refer to the new one, tenant-wide in some tables.
+const addVerification = inserted(verifications);
+const addIdempotencyKey = inserted(idempotencyKeys);
+
 export function createVerification(
   tx: Transaction,
   verification: NewVerification,
@@ -32,21 +37,17 @@ export function createVerification(
     if (!equal(before.bodyHash, idempotency.bodyHash)) return 'idempotency_mismatch';
     return { row: asRow(known(tx, tenant, before.verification, startedAt)), created: false };
   }
-  // Not RETURNING: with it SQLite looks for rows that refer to the new one, tenant-wide in some tables.
-  tx.query
-    .insert(verifications)
-    .values({
-      ...verification,
-      facts: [...verification.facts],
-      audience: [...verification.audience],
-      ...{ state: 'pending', later: false, attemptsUsed: 0, factors: [], claimTries: 0, revision: 1 },
-    })
-    .run();
+  addVerification(tx.query, {
+    ...verification,
+    facts: [...verification.facts],
+    audience: [...verification.audience],
+    ...{ state: 'pending', later: false, attemptsUsed: 0, factors: [], claimTries: 0, revision: 1 },
+  });
   const made = known(tx, tenant, verification.verification, startedAt);
   if (idempotency !== undefined) {
     const { caller, key, bodyHash } = idempotency;
     const values = { tenant, caller, key, bodyHash, verification: made.verification, createdAt: startedAt };
-    tx.query.insert(idempotencyKeys).values(values).run();
+    addIdempotencyKey(tx.query, values);
   }
   note(tx, made, { actor, at: startedAt, event: 'verification.started', about: aboutStart(made) });
   touch(tx, made);
@@ -75,17 +76,7 @@ export function cancel(
   return asRow(decide(tx, row, { verdict: 'cancelled', actor, at: now }));
 }
 
-const insertView = prepared((query) =>
-  query
-    .insert(views)
-    .values({
-      tenant: sql.placeholder('tenant'),
-      verification: sql.placeholder('verification'),
-      operator: sql.placeholder('operator'),
-    })
-    .onConflictDoNothing()
-    .prepare(),
-);
+const addView = inserted(views, 'stay');
 
 export function recordSeen(
   tx: Transaction,
@@ -94,8 +85,7 @@ export function recordSeen(
   operator: string,
   now: number,
 ): void {
-  const { changes } = insertView(tx.query).run({ tenant, verification, operator });
-  if (changes === 0) return;
+  if (addView(tx.query, { tenant, verification, operator }) === 0) return;
   const actor: Actor = { kind: 'operator', id: operator };
   record(tx, { tenant, at: now, actor, event: 'verdict.seen', about: { verification } });
 }
@@ -188,18 +178,17 @@ export function settleAll(
   return rows.map((row) => known(tx, row.tenant, row.verification, now));
 }
 
+const update = updated(verifications, verifications.verification);
+
 /** Applies a visible change. */
 export function change(
   tx: Transaction,
   row: VerificationRecord,
   values: Partial<VerificationRecord>,
 ): VerificationRecord {
-  const changed = tx.query
-    .update(verifications)
-    .set({ ...values, revision: row.revision + 1 })
-    .where(eq(verifications.verification, row.verification))
-    .returning()
-    .get();
+  const changes = { ...values, revision: row.revision + 1 };
+  update(tx.query, row.verification, changes);
+  const changed = { ...row, ...changes };
   touch(tx, changed);
   return changed;
 }
