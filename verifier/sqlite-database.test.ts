@@ -1,0 +1,105 @@
+import { join } from 'node:path';
+import Client from 'better-sqlite3';
+import { sql } from 'drizzle-orm';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { SqliteDatabase } from './sqlite-database.ts';
+import { temporaryFolder } from './sqlite-fixtures.ts';
+
+// What the callers of one turn of the event loop share, and what they do not.
+
+describe('verbs that share a commit', () => {
+  let db: SqliteDatabase;
+  let other: Client.Database;
+  let remove = async () => {};
+
+  beforeEach(async () => {
+    const temporary = await temporaryFolder();
+    const file = join(temporary.folder, 'akashi.sqlite');
+    db = new SqliteDatabase({ file, random: (length) => new Uint8Array(length) });
+    other = new Client(file);
+    other.exec('CREATE TABLE numbers (number INTEGER NOT NULL PRIMARY KEY)');
+    remove = async () => {
+      db.close();
+      other.close();
+      await temporary.remove();
+    };
+  });
+  afterEach(async () => {
+    await remove();
+  });
+
+  const add = (...numbers: readonly number[]) =>
+    db.write((tx) => {
+      for (const number of numbers) tx.query.run(sql`INSERT INTO numbers VALUES (${number})`);
+      tx.touch(`number:${numbers[0]}`);
+      return numbers.length;
+    });
+  const stored = () => other.prepare('SELECT number FROM numbers ORDER BY number').pluck().all();
+  it('are answered when another connection sees them, in the order they came', async () => {
+    const seen: unknown[] = [];
+    const note = async (number: number) => {
+      await add(number);
+      seen.push([number, stored().includes(number)]);
+    };
+    await Promise.all([note(3), note(1), note(2)]);
+    expect(seen).toEqual([
+      [3, true],
+      [1, true],
+      [2, true],
+    ]);
+  });
+
+  it('one that throws undoes all of itself and nothing of the others, and its listeners hear nothing', async () => {
+    const heard: string[] = [];
+    for (const topic of ['number:1', 'number:2', 'number:3']) db.subscribe(topic, () => heard.push(topic));
+    const answers = await Promise.allSettled([add(1), add(2, 1), add(3)]);
+    expect(answers.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(stored()).toEqual([1, 3]);
+    expect(heard).toEqual(['number:1', 'number:3']);
+  });
+
+  it('see what those before them wrote', async () => {
+    const count = () =>
+      db.write((tx) => tx.query.get<{ n: number }>(sql`SELECT count(*) AS n FROM numbers`)?.n);
+    expect(await Promise.all([count(), add(1), count(), add(2), count()])).toEqual([0, 1, 1, 1, 2]);
+  });
+
+  it('are all refused, and none of them stands, when the commit fails', async () => {
+    other.exec('CREATE TABLE parents (number INTEGER NOT NULL PRIMARY KEY)');
+    other.exec(
+      'CREATE TABLE children (parent INTEGER NOT NULL REFERENCES parents DEFERRABLE INITIALLY DEFERRED)',
+    );
+    const orphan = db.write((tx) => tx.query.run(sql`INSERT INTO children VALUES (7)`));
+    const answers = await Promise.allSettled([add(1), orphan, add(2)]);
+    expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(stored()).toEqual([]);
+    await add(4);
+    expect(stored()).toEqual([4]);
+  });
+
+  it('that wait when the database closes are written first', async () => {
+    const last = add(9);
+    db.close();
+    expect(await last).toBe(1);
+    expect(stored()).toEqual([9]);
+  });
+
+  it('afterwards are refused', async () => {
+    db.close();
+    await expect(add(1)).rejects.toThrow('not open');
+    expect(stored()).toEqual([]);
+  });
+
+  it('sync the disk once', async () => {
+    /** Pages written to the log since the last time: a commit writes each page that it changed once. */
+    const pages = () => {
+      const [state] = other.pragma('wal_checkpoint(PASSIVE)') as { log: number }[];
+      return state?.log;
+    };
+    pages();
+    await Promise.all(Array.from({ length: 20 }, (_, i) => add(100 + i)));
+    expect(pages()).toBe(1);
+    for (let i = 0; i < 20; i++) await add(200 + i);
+    expect(pages()).toBe(20);
+  });
+});
