@@ -79,6 +79,6 @@ test.each(vectors.pinChange)('the challenge of a PIN change equals the vector $#
   expect(value.toString()).toBe(vector.field);
 });
 
-test.each(vectors.scope)('the scope of a tenant equals the vector $#', (vector) => {
-  expect(tenantScope(vector.tenant).toString()).toBe(vector.field);
+test.each(vectors.scope)('the scope of a tenant equals the vector $#', async (vector) => {
+  expect((await tenantScope(vector.tenant)).toString()).toBe(vector.field);
 });

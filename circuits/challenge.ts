@@ -62,6 +62,7 @@ export function pinChangeChallenge({ thumbprint, nonce, commitment }: PinChangeP
 }
 
 /** `scope` of the fact `account`: a constant of the tenant, so that references of two tenants cannot be joined. */
-export function tenantScope(tenant: string): bigint {
-  return fieldFromBytes(sha256(concatBytes(utf8ToBytes('akashi/scope/v1'), utf8ToBytes(tenant))));
+export async function tenantScope(tenant: string): Promise<bigint> {
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(`akashi/scope/v1${tenant}`));
+  return fieldFromBytes(new Uint8Array(digest));
 }

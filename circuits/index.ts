@@ -1,3 +1,4 @@
+export * from './base64url.ts';
 export * from './challenge.ts';
 export * from './digits.ts';
 export * from './dpop.ts';

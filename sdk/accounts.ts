@@ -9,8 +9,8 @@ import {
   parseCredential,
   parseField,
   text,
+  unverifiedJws,
 } from '@akashi/circuits';
-import { base64url } from 'jose';
 import * as v from 'valibot';
 
 // What an issuer gives to a device, and what the device makes sure of before it keeps it (docs/protocol.md, section 5).
@@ -63,7 +63,7 @@ export async function checkIssuedAccounts(
 ): Promise<{ readonly issued: IssuedAccounts; readonly credential: Credential }> {
   try {
     const issued = parse(issuedAccountsShape, input);
-    const credential = parseCredential(payloadOf(issued.credential));
+    const credential = parseCredential(unverifiedJws(issued.credential).payload);
     const meant =
       credential.aud === expected.verifier &&
       credential.tenant === expected.tenant &&
@@ -126,11 +126,5 @@ async function opensRoot(
 
 /** `accountsRoot` of the credential, which was checked when it came. */
 export function accountsRootOf({ credential }: IssuedAccounts): string {
-  return parseCredential(payloadOf(credential)).accountsRoot;
-}
-
-/** The payload of a compact JWS whose signature somebody else checks. */
-function payloadOf(jws: string): unknown {
-  const [, payload = ''] = jws.split('.');
-  return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(base64url.decode(payload)));
+  return parseCredential(unverifiedJws(credential).payload).accountsRoot;
 }

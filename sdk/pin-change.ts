@@ -2,13 +2,13 @@ import {
   AkashiError,
   base64url32,
   type DeviceStatus,
+  decodeBase64url,
   deviceStatus,
   parse,
   parseField,
   parsePin,
   pinChangeChallenge,
 } from '@akashi/circuits';
-import { base64url } from 'jose';
 import { hasCode, readAnswer } from './connection.ts';
 import { readStatus } from './enrolment.ts';
 import { type Identity, updateRecord } from './holder-record.ts';
@@ -53,7 +53,7 @@ export async function changePin(
   const commitment = pinCommitment(fresh.pinKey, holderSecret);
   const challenge = pinChangeChallenge({
     thumbprint: identity.thumbprint,
-    nonce: base64url.decode(parse(base64url32, fresh.nonce)),
+    nonce: decodeBase64url(parse(base64url32, fresh.nonce)),
     commitment,
   });
   const { provePin } = await import('./prepared-proof.ts');

@@ -3,6 +3,7 @@ import {
   type Attempt,
   base64url32,
   challenge,
+  decodeBase64url,
   type FactId,
   needsCredential,
   type PendingRequest,
@@ -11,7 +12,6 @@ import {
   parsePin,
   type WirePresentation,
 } from '@akashi/circuits';
-import { base64url } from 'jose';
 import { findAccount, type HeldAccount } from './accounts.ts';
 import { hasCode } from './connection.ts';
 import type { Identity } from './holder-record.ts';
@@ -74,7 +74,7 @@ export async function present(
   if (request.mode === 'precall' && options.code !== undefined) throw new AkashiError('malformed');
   const code = request.mode === 'call' ? parseCode(options.code ?? '') : null;
   const secrets = await gatherSecrets(desk, identity, open, entry, options);
-  const nonce = base64url.decode(parse(base64url32, attempt.nonce));
+  const nonce = decodeBase64url(parse(base64url32, attempt.nonce));
 
   const facts: WirePresentation['facts'] = [];
   for (const [index, asked] of request.facts.entries()) {
