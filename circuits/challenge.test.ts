@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { base64url } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { challenge, challengeBytes, pinChangeChallenge, tenantScope } from './challenge.ts';
+import { challenge, challengeBytes, pinChangeChallenge } from './challenge.ts';
 import { FIELD_ORDER } from './field.ts';
+import { tenantScope } from './scope.ts';
 
 interface Vectors {
   challenge: {

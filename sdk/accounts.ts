@@ -1,38 +1,15 @@
 import {
-  ACCOUNTS_DEPTH,
-  ACCOUNTS_MAX,
   AkashiError,
   type Credential,
-  compactJws,
-  fieldText,
   parse,
   parseCredential,
   parseField,
-  text,
   unverifiedJws,
 } from '@akashi/circuits';
-import * as v from 'valibot';
+import { accountReference, accountsTree } from '@akashi/circuits/poseidon';
+import { type IssuedAccounts, issuedAccountsShape } from './issued-accounts.ts';
 
 // What an issuer gives to a device, and what the device makes sure of before it keeps it (docs/protocol.md, section 5).
-
-export const issuedAccountsShape = v.strictObject({
-  credential: compactJws,
-  accounts: v.pipe(
-    v.array(
-      v.strictObject({
-        /** Shown to the customer only. */
-        label: text,
-        accountKey: fieldText,
-        index: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(ACCOUNTS_MAX - 1)),
-        siblings: v.pipe(v.array(fieldText), v.length(ACCOUNTS_DEPTH)),
-      }),
-    ),
-    v.minLength(1),
-    v.maxLength(ACCOUNTS_MAX),
-  ),
-});
-/** The credential with its private parts: JSON as is. It goes to the device and nowhere else. */
-export type IssuedAccounts = v.InferOutput<typeof issuedAccountsShape>;
 
 /** One account as the circuit wants it. */
 export interface HeldAccount {
@@ -82,7 +59,6 @@ export async function findAccount(
   { accounts }: IssuedAccounts,
   asked: { readonly accountRef: string; readonly scope: string },
 ): Promise<HeldAccount> {
-  const { accountReference } = await import('@akashi/circuits/poseidon');
   const account = accounts.find(
     ({ accountKey }) =>
       asked.accountRef === '0' ||
@@ -110,7 +86,6 @@ async function opensRoot(
   credential: Credential,
   holder: bigint,
 ): Promise<boolean> {
-  const { accountsTree } = await import('@akashi/circuits/poseidon');
   const { root, paths } = accountsTree(
     accounts.map(({ accountKey }) => parseField(accountKey)),
     holder,

@@ -33,7 +33,6 @@ import {
 } from '@akashi/circuits';
 import { accountReference, accountsTree } from '@akashi/circuits/poseidon';
 import * as v from 'valibot';
-import type { IssuedAccounts } from './accounts.ts';
 import {
   checkAnswer,
   type HttpAnswer,
@@ -42,9 +41,10 @@ import {
   readAnswer,
   twice,
 } from './connection.ts';
+import type { IssuedAccounts } from './issued-accounts.ts';
 import { checkReceipt, verifierKeys } from './receipt.ts';
 
-export type { IssuedAccounts } from './accounts.ts';
+export type { IssuedAccounts } from './issued-accounts.ts';
 
 const privateJwkShape = v.strictObject({ ...publicJwkShape.entries, d: base64url32 });
 /** A P-256 private key: `{kty, crv, x, y, d}`. */

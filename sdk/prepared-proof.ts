@@ -14,7 +14,7 @@ import type { PrepareOptions, ProveOptions, Prover } from './prover.ts';
 import { accountStatement, pinStatement, type Statement } from './statement.ts';
 import type { DeviceStorage } from './storage.ts';
 
-// Proofs bound from stored preparations (docs/protocol.md, section 3). Loaded when first needed.
+// Proofs bound from stored preparations (docs/protocol.md, section 3).
 
 export interface ProvingDesk {
   readonly storage: DeviceStorage;

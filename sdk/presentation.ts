@@ -16,6 +16,7 @@ import { findAccount, type HeldAccount } from './accounts.ts';
 import { hasCode } from './connection.ts';
 import type { Identity } from './holder-record.ts';
 import { enterPin, type PinDesk, type PinEntry } from './pin-entry.ts';
+import { proveAsked } from './prepared-proof.ts';
 import type { Prover, ProvingStage } from './prover.ts';
 import type { OpenRequest } from './request.ts';
 import type { RequestDesk } from './request-desk.ts';
@@ -79,7 +80,6 @@ export async function present(
   const facts: WirePresentation['facts'] = [];
   for (const [index, asked] of request.facts.entries()) {
     const bound = challenge({ request: jws, index, nonce, code });
-    const { proveAsked } = await import('./prepared-proof.ts');
     const proof = await proveAsked(desk, identity, { asked, ...secrets }, bound, {
       signal,
       onProgress: (stage) => onProgress?.({ phase: 'proving', fact: asked.fact, stage, done: index, total }),
