@@ -4,7 +4,6 @@ import {
   type FactId,
   fieldFromBytes,
   type Signals,
-  tenantScope,
 } from '@akashi/circuits';
 import { accountReference, accountsTree, holderCommitment, pinCommitment } from '@akashi/circuits/poseidon';
 
@@ -30,7 +29,7 @@ export const SAMPLES: { readonly [F in FactId]: (random: Random) => Sample<F> } 
   // The account is revealed and the tree is full: what costs most, if anything costs more.
   account(random) {
     const [challenge, holderSecret, accountKey] = [element(random), element(random), element(random)];
-    const scope = tenantScope('bench');
+    const scope = element(random);
     const others = Array.from({ length: ACCOUNTS_MAX - 1 }, () => element(random));
     const { root, paths } = accountsTree([...others, accountKey], holderCommitment(holderSecret));
     const siblings = paths.at(-1) ?? [];

@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { base64url } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { challenge, challengeBytes, pinChangeChallenge, tenantScope } from './challenge.ts';
+import { challenge, challengeBytes, pinChangeChallenge } from './challenge.ts';
 import { FIELD_ORDER } from './field.ts';
+import { tenantScope } from './scope.ts';
 
 interface Vectors {
   challenge: {
@@ -79,6 +80,6 @@ test.each(vectors.pinChange)('the challenge of a PIN change equals the vector $#
   expect(value.toString()).toBe(vector.field);
 });
 
-test.each(vectors.scope)('the scope of a tenant equals the vector $#', (vector) => {
-  expect(tenantScope(vector.tenant).toString()).toBe(vector.field);
+test.each(vectors.scope)('the scope of a tenant equals the vector $#', async (vector) => {
+  expect((await tenantScope(vector.tenant)).toString()).toBe(vector.field);
 });

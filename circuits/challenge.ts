@@ -60,8 +60,3 @@ export function pinChangeChallenge({ thumbprint, nonce, commitment }: PinChangeP
     ),
   );
 }
-
-/** `scope` of the fact `account`: a constant of the tenant, so that references of two tenants cannot be joined. */
-export function tenantScope(tenant: string): bigint {
-  return fieldFromBytes(sha256(concatBytes(utf8ToBytes('akashi/scope/v1'), utf8ToBytes(tenant))));
-}

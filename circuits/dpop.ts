@@ -1,6 +1,6 @@
-import { sha256 } from '@noble/hashes/sha2.js';
-import { base64url, CompactSign, compactVerify } from 'jose';
 import * as v from 'valibot';
+import { encodeBase64url } from './base64url.ts';
+import { signCompact, verifyCompact } from './compact-jws.ts';
 import { AkashiError } from './error.ts';
 import { type PublicJwk, publicJwkShape, thumbprint } from './jws.ts';
 import { base64url16, base64url32, parse, time } from './shape.ts';
@@ -50,12 +50,10 @@ export async function signDpop(call: DpopCall, claims: DpopClaims, key: DeviceKe
     htm: call.method,
     htu: call.url,
     iat,
-    bh: bodyHash(call.body),
+    bh: await bodyHash(call.body),
     ...(nonce === undefined ? {} : { nonce }),
   };
-  return new CompactSign(new TextEncoder().encode(JSON.stringify(payload)))
-    .setProtectedHeader({ typ: TYP, alg: 'ES256', jwk: key.jwk })
-    .sign(key.privateKey);
+  return signCompact({ typ: TYP, alg: 'ES256', jwk: key.jwk }, payload, key.privateKey);
 }
 
 export interface VerifiedDpop {
@@ -76,17 +74,16 @@ export async function verifyDpop(proof: string, call: DpopCall): Promise<Verifie
   try {
     if (proof.length > 2048) throw new AkashiError('malformed');
     let jwk: PublicJwk | undefined;
-    const { payload } = await compactVerify(
-      proof,
-      (header) => {
-        jwk = parse(headerShape, header).jwk;
-        return jwk;
-      },
-      { algorithms: ['ES256'] },
-    );
-    const claims = parse(claimsShape, JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload)));
+    const payload = await verifyCompact(proof, (header) => {
+      jwk = parse(headerShape, header).jwk;
+      return jwk;
+    });
+    const claims = parse(claimsShape, payload);
     const good =
-      claims.htm === call.method && claims.htu === call.url && claims.bh === bodyHash(call.body) && jwk;
+      claims.htm === call.method &&
+      claims.htu === call.url &&
+      claims.bh === (await bodyHash(call.body)) &&
+      jwk;
     if (!good) throw new AkashiError('unauthorized');
     return { thumbprint: await thumbprint(good), jwk: good, jti: claims.jti, nonce: claims.nonce };
   } catch (cause) {
@@ -94,6 +91,7 @@ export async function verifyDpop(proof: string, call: DpopCall): Promise<Verifie
   }
 }
 
-function bodyHash(body: Uint8Array): string {
-  return base64url.encode(sha256(body));
+async function bodyHash(body: Uint8Array): Promise<string> {
+  const digest = await crypto.subtle.digest('SHA-256', new Uint8Array(body));
+  return encodeBase64url(new Uint8Array(digest));
 }

@@ -1,5 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { base64url, CompactSign, exportJWK, generateKeyPair, SignJWT } from 'jose';
+import {
+  base64url,
+  CompactSign,
+  calculateJwkThumbprint,
+  compactVerify,
+  exportJWK,
+  generateKeyPair,
+  SignJWT,
+} from 'jose';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { verifyDpop } from './dpop.ts';
 import {
@@ -9,6 +17,7 @@ import {
   signJws,
   signKeyStatement,
   thumbprint,
+  unverifiedJws,
   verifyJws,
   verifyKeyStatement,
 } from './jws.ts';
@@ -85,6 +94,94 @@ describe('a signed object', () => {
     expect(await verifyJws('receipt', jws, (kid) => (kid === key.kid ? key.jwk : undefined))).toEqual({
       a: 1,
     });
+  });
+
+  test('is what jose signs and verifies, name of the key included', async () => {
+    for (let round = 0; round < 20; round++) {
+      const key = await newKey();
+      expect(await calculateJwkThumbprint(key.jwk)).toBe(key.kid);
+      const payload = { text: `日本 ${'"\\\u2028'.repeat(round)}`, round };
+      const ours = await compactVerify(await signJws('request', payload, key), key.jwk);
+      expect(JSON.parse(new TextDecoder().decode(ours.payload))).toEqual(payload);
+      expect(ours.protectedHeader).toEqual({ alg: 'ES256', typ: JWS_TYPES.request, kid: key.kid });
+      const theirs = await new SignJWT(payload)
+        .setProtectedHeader({ alg: 'ES256', typ: JWS_TYPES.request, kid: key.kid })
+        .sign(key.privateKey);
+      expect(await verifyJws('request', theirs, () => key.jwk)).toEqual(payload);
+    }
+  });
+
+  test('fails in any form but the compact one', async () => {
+    const { jws } = vectors.receipt;
+    const [header, payload, signature] = jws.split('.');
+    const zeros = `${header}.${payload}.${'A'.repeat(86)}`;
+    const other = [
+      '',
+      'a',
+      `${header}.${payload}`,
+      `${jws}.`,
+      `${jws}.${signature}`,
+      `${jws}=`,
+      `${jws} `,
+      ` ${jws}`,
+      `${jws}\n`,
+      `${header}..${signature}`,
+      `${header}.${payload}.`,
+      zeros,
+      `${header}.${payload}.${signature}AA`,
+      `${header}.${payload}.${signature.slice(0, -1)}`,
+      `${header}.${payload.replaceAll('-', '+').replaceAll('_', '/')}=.${signature}`,
+      JSON.stringify({ protected: header, payload, signature }),
+    ];
+    for (const form of other) {
+      await expect(verifyJws('receipt', form, findKey), form).rejects.toThrow('signature invalid');
+      if (form !== zeros) expect(() => unverifiedJws(form), form).toThrow('malformed');
+    }
+  });
+
+  test('fails when header or payload is signed, and is no JSON in UTF-8', async () => {
+    const key = await newKey();
+    const good = new TextEncoder().encode(
+      JSON.stringify({ alg: 'ES256', typ: JWS_TYPES.receipt, kid: key.kid }),
+    );
+    const odd = [
+      new Uint8Array([0xff, 0xfe]),
+      new Uint8Array([0xef, 0xbb, 0xbf, ...good]),
+      new TextEncoder().encode('{'),
+      new Uint8Array([...good, 0x20, 0x7b]),
+    ];
+    const sign = async (header: Uint8Array, payload: Uint8Array) => {
+      const signed = `${base64url.encode(header)}.${base64url.encode(payload)}`;
+      const algorithm = { name: 'ECDSA', hash: 'SHA-256' };
+      const bytes = new Uint8Array(
+        await crypto.subtle.sign(algorithm, key.privateKey, new TextEncoder().encode(signed)),
+      );
+      return `${signed}.${base64url.encode(bytes)}`;
+    };
+    expect(await verifyJws('receipt', await sign(good, good), () => key.jwk)).toMatchObject({ alg: 'ES256' });
+    for (const bytes of odd) {
+      for (const jws of [await sign(good, bytes), await sign(bytes, good)]) {
+        await expect(verifyJws('receipt', jws, () => key.jwk)).rejects.toThrow('signature invalid');
+      }
+    }
+  });
+
+  test('fails under a key that is no point of the curve', async () => {
+    const { jwk } = await newKey();
+    const off = { ...jwk, y: jwk.x };
+    await expect(verifyJws('receipt', vectors.receipt.jws, () => off)).rejects.toThrow('signature invalid');
+  });
+
+  test('with a signature of zeros, or with s and r swapped, fails', async () => {
+    const key = await newKey();
+    const jws = await signJws('receipt', {}, key);
+    const cut = jws.lastIndexOf('.') + 1;
+    const bytes = base64url.decode(jws.slice(cut));
+    const swapped = new Uint8Array([...bytes.subarray(32), ...bytes.subarray(0, 32)]);
+    for (const other of [new Uint8Array(64), swapped]) {
+      const forged = jws.slice(0, cut) + base64url.encode(other);
+      await expect(verifyJws('receipt', forged, () => key.jwk)).rejects.toThrow('signature invalid');
+    }
   });
 });
 

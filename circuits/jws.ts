@@ -1,7 +1,10 @@
-import { CompactSign, calculateJwkThumbprint, compactVerify, type JWK, type JWSHeaderParameters } from 'jose';
 import * as v from 'valibot';
+import { encodeBase64url } from './base64url.ts';
+import { signCompact, verifyCompact } from './compact-jws.ts';
 import { AkashiError } from './error.ts';
 import { base64url32, parse } from './shape.ts';
+
+export { unverifiedJws } from './compact-jws.ts';
 
 /** `typ` of every kind of JWS here. One kind never passes for another. */
 export const JWS_TYPES = {
@@ -29,16 +32,23 @@ export interface SigningKey {
 }
 
 const headerShape = v.strictObject({ alg: v.literal('ES256'), typ: v.string(), kid: v.string() });
-const rootHeaderShape = v.strictObject({ alg: v.literal('ES256'), typ: v.string(), jwk: publicJwkShape });
+const rootHeaderShape = v.strictObject({
+  alg: v.literal('ES256'),
+  typ: v.literal(JWS_TYPES.keys),
+  jwk: publicJwkShape,
+});
 
 /** RFC 7638 thumbprint, SHA-256, base64url. */
-export async function thumbprint(jwk: PublicJwk): Promise<string> {
-  return calculateJwkThumbprint(jwk, 'sha256');
+export async function thumbprint({ kty, crv, x, y }: PublicJwk): Promise<string> {
+  // The members in the order of section 3.2; none of these values needs an escape.
+  const text = JSON.stringify({ crv, kty, x, y });
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
+  return encodeBase64url(new Uint8Array(digest));
 }
 
 /** Signs `payload` as JSON: compact JWS, ES256, header `{alg, typ, kid}`. */
 export async function signJws(kind: JwsKind, payload: object, key: SigningKey): Promise<string> {
-  return sign(payload, { alg: 'ES256', typ: JWS_TYPES[kind], kid: key.kid }, key.privateKey);
+  return signCompact({ alg: 'ES256', typ: JWS_TYPES[kind], kid: key.kid }, payload, key.privateKey);
 }
 
 /**
@@ -48,9 +58,18 @@ export async function signJws(kind: JwsKind, payload: object, key: SigningKey): 
 export async function verifyJws(
   kind: JwsKind,
   jws: string,
-  findKey: (kid: string) => JWK | CryptoKey | undefined,
+  findKey: (kid: string) => PublicJwk | undefined,
 ): Promise<unknown> {
-  return verify(jws, JWS_TYPES[kind], (header) => findKey(parse(headerShape, header).kid));
+  try {
+    return await verifyCompact(jws, (header) => {
+      const { typ, kid } = parse(headerShape, header);
+      const key = typ === JWS_TYPES[kind] ? findKey(kid) : undefined;
+      if (key === undefined) throw new AkashiError('signature_invalid');
+      return key;
+    });
+  } catch (cause) {
+    throw new AkashiError('signature_invalid', { cause });
+  }
 }
 
 /** Signs a key statement by the root key: the header carries the root's public key, which its readers know by thumbprint. */
@@ -58,7 +77,7 @@ export async function signKeyStatement(
   payload: object,
   rootKey: { readonly jwk: PublicJwk; readonly privateKey: CryptoKey },
 ): Promise<string> {
-  return sign(payload, { alg: 'ES256', typ: JWS_TYPES.keys, jwk: rootKey.jwk }, rootKey.privateKey);
+  return signCompact({ alg: 'ES256', typ: JWS_TYPES.keys, jwk: rootKey.jwk }, payload, rootKey.privateKey);
 }
 
 /**
@@ -68,7 +87,7 @@ export async function signKeyStatement(
 export async function verifyKeyStatement(jws: string, rootThumbprint: string): Promise<unknown> {
   let root: PublicJwk | undefined;
   try {
-    const payload = await verify(jws, JWS_TYPES.keys, (header) => {
+    const payload = await verifyCompact(jws, (header) => {
       root = parse(rootHeaderShape, header).jwk;
       return root;
     });
@@ -78,31 +97,5 @@ export async function verifyKeyStatement(jws: string, rootThumbprint: string): P
     return payload;
   } catch (cause) {
     throw new AkashiError('key_statement_invalid', { cause });
-  }
-}
-
-async function sign(payload: object, header: JWSHeaderParameters & { alg: string }, key: CryptoKey) {
-  const bytes = new TextEncoder().encode(JSON.stringify(payload));
-  return new CompactSign(bytes).setProtectedHeader(header).sign(key);
-}
-
-async function verify(
-  jws: string,
-  typ: string,
-  findKey: (header: JWSHeaderParameters) => JWK | CryptoKey | undefined,
-): Promise<unknown> {
-  try {
-    const { payload } = await compactVerify(
-      jws,
-      (header) => {
-        const key = header.typ === typ ? findKey(header) : undefined;
-        if (key === undefined) throw new AkashiError('signature_invalid');
-        return key;
-      },
-      { algorithms: ['ES256'] },
-    );
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
-  } catch (cause) {
-    throw new AkashiError('signature_invalid', { cause });
   }
 }

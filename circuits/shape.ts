@@ -35,6 +35,9 @@ export const texts = v.pipe(
   v.check((entries) => Object.keys(entries).length >= 1 && Object.keys(entries).length <= 8),
 );
 
+/** A verifier by its public origin, as `URL` writes it. */
+export const origin = v.pipe(v.string(), v.maxLength(256), v.regex(/^https?:\/\/[a-z0-9.[\]:-]+$/));
+
 /** UTC seconds. */
 export const time = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 

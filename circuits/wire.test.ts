@@ -1,13 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import {
-  parseCredential,
-  parseKeyStatement,
-  parsePresentation,
-  parseProof,
-  parseReceipt,
-  parseRequest,
-} from './wire.ts';
+import { parseCredential, parseReceipt } from './credential.ts';
+import { parsePresentation, parseProof } from './presentation.ts';
+import { parseKeyStatement, parseRequest } from './wire.ts';
 
 const vectors = JSON.parse(readFileSync(new URL('./vectors/wire.json', import.meta.url), 'utf8'));
 

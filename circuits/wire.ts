@@ -1,23 +1,10 @@
 import * as v from 'valibot';
 import { publicJwkShape } from './jws.ts';
-import { FACTS, type FactId } from './protocol.ts';
-import {
-  base64url16,
-  base64url32,
-  code,
-  compactJws,
-  coordinate,
-  factId,
-  fieldText,
-  parse,
-  reference,
-  text,
-  texts,
-  time,
-} from './shape.ts';
+import { FACTS } from './protocol.ts';
+import { base64url16, base64url32, fieldText, origin, parse, reference, text, texts, time } from './shape.ts';
 
-// What is signed, and what is proven: request, presentation, receipt, credential, key statement
-// (docs/protocol.md, section 6). Bodies and answers of the routes stand in http.ts.
+// What the verifier signs for a phone: request and key statement (docs/protocol.md, sections 4 and 6). What a phone needs
+// only when it answers stands in presentation.ts and credential.ts: a page loads files whole.
 
 export const mode = v.picklist(['call', 'precall']);
 export type Mode = v.InferOutput<typeof mode>;
@@ -41,7 +28,7 @@ export const purpose = v.strictObject({ id: reference, text: texts });
 export type Purpose = v.InferOutput<typeof purpose>;
 
 /** One entry of a request's list: a fact with the public inputs that the device cannot know by itself. */
-export const requestedFact = v.variant('fact', [
+export const requestedFact = v.union([
   v.strictObject({ fact: v.literal('pin'), version: v.literal(FACTS.pin.version) }),
   v.strictObject({
     fact: v.literal('account'),
@@ -61,7 +48,7 @@ const factList = v.pipe(
 );
 
 export const requestShape = v.strictObject({
-  iss: v.pipe(v.string(), v.url(), v.maxLength(256)),
+  iss: origin,
   /** The verification this request belongs to. */
   jti: base64url16,
   /** Thumbprints of the devices it is for. */
@@ -81,39 +68,8 @@ export const requestShape = v.strictObject({
 /** The signed object a device gets, shows to the customer, and binds its proofs to. */
 export type Request = v.InferOutput<typeof requestShape>;
 
-export const receiptShape = v.strictObject({
-  iss: v.pipe(v.string(), v.url(), v.maxLength(256)),
-  tenant: reference,
-  sub: reference,
-  jkt: base64url32,
-  holder: fieldText,
-  iat: time,
-  exp: time,
-});
-/** What the verifier signs about an enrolled device, for its issuer. */
-export type Receipt = v.InferOutput<typeof receiptShape>;
-
-/** `schema` of the credential that carries an accounts root. */
-export const ACCOUNTS_SCHEMA = 'akashi/accounts/v1';
-
-export const credentialShape = v.strictObject({
-  /** Thumbprint of the issuer's key, as registered with the verifier. */
-  iss: base64url32,
-  /** The verifier: its public origin. */
-  aud: v.pipe(v.string(), v.url(), v.maxLength(256)),
-  tenant: reference,
-  sub: reference,
-  cnf: v.strictObject({ jkt: base64url32 }),
-  schema: v.literal(ACCOUNTS_SCHEMA),
-  accountsRoot: fieldText,
-  iat: time,
-  exp: time,
-});
-/** What an issuer signs: a commitment, who holds it, until when. */
-export type Credential = v.InferOutput<typeof credentialShape>;
-
 export const keyStatementShape = v.strictObject({
-  iss: v.pipe(v.string(), v.url(), v.maxLength(256)),
+  iss: origin,
   keys: v.pipe(
     v.array(v.strictObject({ jwk: publicJwkShape, kid: base64url32, nbf: time, exp: time })),
     v.minLength(1),
@@ -124,46 +80,5 @@ export const keyStatementShape = v.strictObject({
 /** What the root key says about the signing keys. */
 export type KeyStatement = v.InferOutput<typeof keyStatementShape>;
 
-/** `pi_a`, `pi_b`, `pi_c` of a Groth16 proof, affine; the coordinates of b are c0, c1 of c0 + c1 u. */
-export const proofShape = v.strictObject({
-  a: v.strictTuple([coordinate, coordinate]),
-  b: v.strictTuple([v.strictTuple([coordinate, coordinate]), v.strictTuple([coordinate, coordinate])]),
-  c: v.strictTuple([coordinate, coordinate]),
-});
-export type Proof = v.InferOutput<typeof proofShape>;
-
-/** A proof as it travels: every coordinate in decimal. */
-export type WireProof = v.InferInput<typeof proofShape>;
-
-export const presentationShape = v.strictObject({
-  attempt: base64url16,
-  /** As typed by the customer; none in pre-call mode. */
-  code: v.optional(code),
-  facts: v.pipe(
-    v.array(
-      v.strictObject({
-        fact: factId,
-        version: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
-        proof: proofShape,
-        credential: v.optional(compactJws),
-      }),
-    ),
-    v.minLength(1),
-    v.maxLength(16),
-  ),
-});
-/** What the device sends for one attempt, parsed. It holds no public signal: the verifier supplies every one. */
-export type Presentation = v.InferOutput<typeof presentationShape>;
-export type WirePresentation = v.InferInput<typeof presentationShape>;
-
 export const parseRequest = (input: unknown): Request => parse(requestShape, input);
-export const parseReceipt = (input: unknown): Receipt => parse(receiptShape, input);
-export const parseCredential = (input: unknown): Credential => parse(credentialShape, input);
 export const parseKeyStatement = (input: unknown): KeyStatement => parse(keyStatementShape, input);
-export const parsePresentation = (input: unknown): Presentation => parse(presentationShape, input);
-export const parseProof = (input: unknown): Proof => parse(proofShape, input);
-
-/** Whether a fact's public outputs come from a credential rather than from the verifier's own records. */
-export function needsCredential(fact: FactId): boolean {
-  return fact === 'account';
-}

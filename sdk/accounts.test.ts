@@ -1,7 +1,8 @@
 import { ACCOUNTS_SCHEMA, type Credential, signJws } from '@akashi/circuits';
 import { accountReference, accountsTree } from '@akashi/circuits/poseidon';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { checkIssuedAccounts, type ExpectedHolder, findAccount, type IssuedAccounts } from './accounts.ts';
+import { checkIssuedAccounts, type ExpectedHolder, findAccount } from './accounts.ts';
+import type { IssuedAccounts } from './issued-accounts.ts';
 import { newId, newSigner, type Signer } from './scripted-keys.ts';
 
 const KEYS = [11n, 22n, 33n];

@@ -1,38 +1,15 @@
 import {
-  ACCOUNTS_DEPTH,
-  ACCOUNTS_MAX,
   AkashiError,
   type Credential,
-  compactJws,
-  fieldText,
   parse,
   parseCredential,
   parseField,
-  text,
+  unverifiedJws,
 } from '@akashi/circuits';
-import { base64url } from 'jose';
-import * as v from 'valibot';
+import { accountReference, accountsTree } from '@akashi/circuits/poseidon';
+import { type IssuedAccounts, issuedAccountsShape } from './issued-accounts.ts';
 
 // What an issuer gives to a device, and what the device makes sure of before it keeps it (docs/protocol.md, section 5).
-
-export const issuedAccountsShape = v.strictObject({
-  credential: compactJws,
-  accounts: v.pipe(
-    v.array(
-      v.strictObject({
-        /** Shown to the customer only. */
-        label: text,
-        accountKey: fieldText,
-        index: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(ACCOUNTS_MAX - 1)),
-        siblings: v.pipe(v.array(fieldText), v.length(ACCOUNTS_DEPTH)),
-      }),
-    ),
-    v.minLength(1),
-    v.maxLength(ACCOUNTS_MAX),
-  ),
-});
-/** The credential with its private parts: JSON as is. It goes to the device and nowhere else. */
-export type IssuedAccounts = v.InferOutput<typeof issuedAccountsShape>;
 
 /** One account as the circuit wants it. */
 export interface HeldAccount {
@@ -63,7 +40,7 @@ export async function checkIssuedAccounts(
 ): Promise<{ readonly issued: IssuedAccounts; readonly credential: Credential }> {
   try {
     const issued = parse(issuedAccountsShape, input);
-    const credential = parseCredential(payloadOf(issued.credential));
+    const credential = parseCredential(unverifiedJws(issued.credential).payload);
     const meant =
       credential.aud === expected.verifier &&
       credential.tenant === expected.tenant &&
@@ -82,7 +59,6 @@ export async function findAccount(
   { accounts }: IssuedAccounts,
   asked: { readonly accountRef: string; readonly scope: string },
 ): Promise<HeldAccount> {
-  const { accountReference } = await import('@akashi/circuits/poseidon');
   const account = accounts.find(
     ({ accountKey }) =>
       asked.accountRef === '0' ||
@@ -110,7 +86,6 @@ async function opensRoot(
   credential: Credential,
   holder: bigint,
 ): Promise<boolean> {
-  const { accountsTree } = await import('@akashi/circuits/poseidon');
   const { root, paths } = accountsTree(
     accounts.map(({ accountKey }) => parseField(accountKey)),
     holder,
@@ -126,11 +101,5 @@ async function opensRoot(
 
 /** `accountsRoot` of the credential, which was checked when it came. */
 export function accountsRootOf({ credential }: IssuedAccounts): string {
-  return parseCredential(payloadOf(credential)).accountsRoot;
-}
-
-/** The payload of a compact JWS whose signature somebody else checks. */
-function payloadOf(jws: string): unknown {
-  const [, payload = ''] = jws.split('.');
-  return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(base64url.decode(payload)));
+  return parseCredential(unverifiedJws(credential).payload).accountsRoot;
 }

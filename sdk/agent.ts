@@ -3,6 +3,7 @@ import {
   base64url16,
   type Claim,
   claimBody,
+  encodeBase64url,
   type Policy,
   parse,
   parseCode,
@@ -15,7 +16,6 @@ import {
   verificationShape,
   verificationsAnswer,
 } from '@akashi/circuits';
-import { base64url } from 'jose';
 import * as v from 'valibot';
 import {
   checkAnswer,
@@ -202,5 +202,5 @@ function restored(store: SessionStore | undefined): Session | null {
 }
 
 function newKey(): string {
-  return base64url.encode(crypto.getRandomValues(new Uint8Array(16)));
+  return encodeBase64url(crypto.getRandomValues(new Uint8Array(16)));
 }

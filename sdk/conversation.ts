@@ -1,8 +1,9 @@
 import { AkashiError, type Attempt, base64url16, type PendingRequest, parse } from '@akashi/circuits';
+import { loadHolderActs, need } from './chunk.ts';
 import { hasCode } from './connection.ts';
 import type { Identity } from './holder-record.ts';
 import type { PinEntry } from './pin-entry.ts';
-import { type PresentationDesk, type PresentOptions, present } from './presentation.ts';
+import type { PresentationDesk, PresentOptions } from './presentation.ts';
 import type { CheckedRequest, OpenRequest } from './request.ts';
 import type { Verb, Wait } from './request-desk.ts';
 
@@ -79,6 +80,8 @@ export function openConversation(desk: PresentationDesk): Conversation {
     read,
     answer,
     async present(identity, id, options) {
+      // First of all: what fails for want of code must not have accepted anything.
+      const { present } = await need(loadHolderActs, options.signal);
       const before = heldAttempt(identity, id) ? null : await answer(identity, id, 'accept', options);
       if (before?.state === 'done') return before;
       const held = heldAttempt(identity, id);

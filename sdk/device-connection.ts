@@ -1,6 +1,7 @@
 import {
   AkashiError,
   type DeviceKey,
+  encodeBase64url,
   type JwsKind,
   type KeyStatement,
   parseKeyStatement,
@@ -9,7 +10,6 @@ import {
   verifyJws,
   verifyKeyStatement,
 } from '@akashi/circuits';
-import { base64url } from 'jose';
 import { answerError, type Connection, type HttpAnswer, hasCode, twice } from './connection.ts';
 
 // Calls signed by the device key, and what every answer to them carries: a nonce, the key statement, the verifier's
@@ -72,7 +72,7 @@ export function openDeviceConnection({ connection, now, random }: DeviceConnecti
         url: `${connection.origin}${call.path}`,
         body: new TextEncoder().encode(body ?? ''),
       },
-      { jti: base64url.encode(random(16)), nonce, iat: Math.max(0, Math.floor(now() / 1000)) },
+      { jti: encodeBase64url(random(16)), nonce, iat: Math.max(0, Math.floor(now() / 1000)) },
       key,
     );
     const answer = await connection.send({

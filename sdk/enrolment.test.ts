@@ -1,6 +1,6 @@
 import { AkashiError } from '@akashi/circuits';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { parseEnrolmentLink } from './enrolment.ts';
+import { parseEnrolmentLink } from './enrolment-link.ts';
 import { newId, ORIGIN, statementOf } from './scripted-keys.ts';
 import { enrolledPhone, enrolPhone, openPhone, PIN } from './scripted-phone.ts';
 import { ScriptedVerifier, SUBJECT, TENANT } from './scripted-verifier.ts';

@@ -1,44 +1,29 @@
 import {
   AkashiError,
-  base64url16,
-  base64url32,
   type DeviceStatus,
   deviceAnswer,
   deviceStatus,
   fieldFromBytes,
-  parse,
   parseReceipt,
   type Receipt,
   thumbprint,
 } from '@akashi/circuits';
+import { holderCommitment, pinCommitment } from '@akashi/circuits/poseidon';
 import { checkIssuedAccounts } from './accounts.ts';
+import { loadOprf, need } from './chunk.ts';
 import { hasCode, readAnswer } from './connection.ts';
 import type { DeviceConnection, DeviceIdentity } from './device-connection.ts';
+import { readStatus, unregister } from './device-status.ts';
+import { parseEnrolmentLink } from './enrolment-link.ts';
 import { HOLDER_RECORD, type HolderRecord, type Identity } from './holder-record.ts';
 import { parseNewPin } from './new-pin.ts';
+import type { BlindedPin } from './oprf.ts';
 import { evaluatePin } from './pin-entry.ts';
 import type { DeviceStorage } from './storage.ts';
 import { withinTime } from './time-limit.ts';
 
 // Enrolment (docs/protocol.md, section 5). Nothing is stored before one step that replaces everything at once: however it
 // is interrupted, the device is as it was, or enrolled, and the verifier forgets an unfinished one by itself.
-
-export interface EnrolmentLink {
-  readonly token: string;
-  /** Thumbprint of the verifier's root key. */
-  readonly root: string;
-}
-
-/**
- * Reads `#enrol=<token>.<root>`.
- * @param link the whole link, or its fragment with or without `#`
- * @throws AkashiError `malformed`
- */
-export function parseEnrolmentLink(link: string): EnrolmentLink {
-  const fragment = link.slice(link.indexOf('#') + 1);
-  const [, token, root] = /^enrol=([^.]*)\.([^.]*)$/.exec(fragment) ?? [];
-  return { token: parse(base64url16, token), root: parse(base64url32, root) };
-}
 
 /**
  * `registering` the device key, `protecting` the PIN, `exchanging` receipt for accounts, `storing` all of it, and then
@@ -83,11 +68,14 @@ export async function enrol(desk: EnrolmentDesk, options: EnrolOptions): Promise
   const pin = parseNewPin(options.pin);
   const { signal, onProgress } = options;
 
+  // Before the token is used up: what fails for want of code must have cost nothing.
+  const { blindPin } = await need(loadOprf, signal);
   onProgress?.('registering');
   const device: DeviceIdentity = { key: await desk.storage.createKey(), root };
   const registered = await redeem(desk.connection, device, token, signal);
   try {
-    const { record, pinKey } = await finish(desk, device, registered, { ...options, pin });
+    const blinded = blindPin(pin, desk.random);
+    const { record, pinKey } = await finish(desk, device, registered, blinded, options);
     return { identity: { ...device, thumbprint: await thumbprint(device.key.jwk), record }, pinKey };
   } catch (error) {
     // The verifier should not go on asking a device that remembers nothing.
@@ -101,13 +89,11 @@ async function finish(
   desk: EnrolmentDesk,
   identity: DeviceIdentity,
   { device, tenant }: Pick<HolderRecord, 'device' | 'tenant'>,
-  { pin, exchange, signal, onProgress }: EnrolOptions,
+  blinded: BlindedPin,
+  { exchange, signal, onProgress }: EnrolOptions,
 ): Promise<{ readonly record: HolderRecord; readonly pinKey: bigint }> {
   const { connection, storage, random } = desk;
   onProgress?.('protecting');
-  const { blindPin } = await import('./oprf.ts');
-  const { holderCommitment, pinCommitment } = await import('@akashi/circuits/poseidon');
-  const blinded = blindPin(pin, random);
   const { pinKey } = await evaluatePin(connection, identity, blinded, { use: 'enrol' }, signal);
   const holderSecret = fieldFromBytes(random(31));
   const holder = holderCommitment(holderSecret);
@@ -155,46 +141,6 @@ export async function refreshAccounts(
   );
   if (receipt.sub !== record.subject) throw new AkashiError('receipt_invalid');
   return accounts;
-}
-
-export async function readStatus(
-  connection: DeviceConnection,
-  identity: DeviceIdentity,
-  signal: AbortSignal | undefined,
-): Promise<DeviceStatus> {
-  const answer = await connection.send(identity, {
-    method: 'GET',
-    path: '/v1/devices/current',
-    repeatable: true,
-    signal,
-  });
-  return readAnswer(answer, deviceStatus);
-}
-
-/** Lets the verifier forget a device that is not used any more. What it answers makes no difference. */
-export async function unregister(connection: DeviceConnection, identity: DeviceIdentity): Promise<void> {
-  await revokeItself(connection, identity, undefined).catch(() => undefined);
-}
-
-/** Revokes this device; one that is revoked or unknown already is as good. */
-export async function revokeItself(
-  connection: DeviceConnection,
-  identity: DeviceIdentity,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  try {
-    await connection.send(identity, {
-      method: 'DELETE',
-      path: '/v1/devices/current',
-      repeatable: true,
-      signal,
-    });
-  } catch (error) {
-    if (!hasCode(error, 'unauthorized', 'device_revoked')) throw error;
-    // Only if the device is refused everywhere: it must not be forgotten here while the verifier still knows it.
-    const state = await readStatus(connection, identity, signal).catch((reason: unknown) => reason);
-    if (!hasCode(state, 'unauthorized', 'device_revoked')) throw error;
-  }
 }
 
 async function redeem(

@@ -10,8 +10,8 @@ import {
   time,
 } from '@akashi/circuits';
 import * as v from 'valibot';
-import { issuedAccountsShape } from './accounts.ts';
 import type { DeviceIdentity } from './device-connection.ts';
+import { issuedAccountsShape } from './issued-accounts.ts';
 import type { DeviceStorage } from './storage.ts';
 
 // What a device remembers of its enrolment. The PIN and its key are never in it.

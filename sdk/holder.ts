@@ -1,22 +1,15 @@
 import { AkashiError, base64url16, parse } from '@akashi/circuits';
+import { loadAhead, loadHolderActs, loadOprf, need, pageIdle, type WhenIdle } from './chunk.ts';
 import { checkAnswer, openConnection } from './connection.ts';
 import { openConversation } from './conversation.ts';
 import { openDeviceConnection } from './device-connection.ts';
+import { readStatus, revokeItself, unregister } from './device-status.ts';
 import { type Enrolled, type EnrolledDevice, openEnrolledDevice } from './enrolled-device.ts';
-import {
-  type EnrolOptions,
-  type Exchange,
-  enrol,
-  readStatus,
-  refreshAccounts,
-  revokeItself,
-  unregister,
-} from './enrolment.ts';
+import type { EnrolOptions, Exchange } from './enrolment.ts';
 import { type HistoryEntry, readHistory } from './history.ts';
 import { type Identity, updateRecord } from './holder-record.ts';
 import { idleWork } from './idle-work.ts';
-import { type ChangePinOptions, changePin } from './pin-change.ts';
-import { preparePin } from './pin-preparation.ts';
+import type { ChangePinOptions } from './pin-change.ts';
 import type { IdleOptions } from './prepared-proof.ts';
 import type { PresentOptions } from './presentation.ts';
 import type { Prover } from './prover.ts';
@@ -25,11 +18,11 @@ import type { CheckedRequest } from './request.ts';
 import { openRequestDesk, type Wait } from './request-desk.ts';
 import type { DeviceStorage } from './storage.ts';
 
-export type { IssuedAccounts } from './accounts.ts';
 export type { Enrolled } from './enrolled-device.ts';
-export { type EnrolmentLink, type EnrolPhase, type Exchange, parseEnrolmentLink } from './enrolment.ts';
+export type { EnrolPhase, Exchange } from './enrolment.ts';
+export { type EnrolmentLink, parseEnrolmentLink } from './enrolment-link.ts';
 export type { HistoryEntry } from './history.ts';
-export { parseNewPin } from './new-pin.ts';
+export type { IssuedAccounts } from './issued-accounts.ts';
 export type { IdleOptions, PrepareProgress } from './prepared-proof.ts';
 export type { PresentProgress } from './presentation.ts';
 export type { FixedInputs, PrepareOptions, ProveOptions, Prover, ProvingStage } from './prover.ts';
@@ -53,6 +46,8 @@ export interface HolderOptions {
   readonly random?: (length: number) => Uint8Array;
   /** For each call; default 20. */
   readonly timeoutSeconds?: number;
+  /** Tells when code may be loaded that is not needed yet, so that no tap waits for it. Default: when the page is idle. */
+  readonly whenIdle?: WhenIdle;
 }
 
 export interface HolderStatus {
@@ -71,7 +66,8 @@ export interface Call {
 
 /**
  * The customer's device. Every method may throw AkashiError: `not_enrolled`, `network`, `timeout`, `aborted`,
- * `storage_unavailable`, `key_statement_invalid`, or a code of the verifier; further ones are named where they arise.
+ * `storage_unavailable`, `key_statement_invalid`, or a code of the verifier; further ones are named where they arise. Those that
+ * prove, enrol or change something load their code when it is not there yet: `artifact_unavailable`, and nothing has happened.
  */
 export interface Holder {
   /** As of the last call: another tab may have enrolled or removed the device since. */
@@ -140,6 +136,7 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
     });
 
   await device.load();
+  void loadAhead(AHEAD, options.whenIdle ?? pageIdle);
   return {
     get enrolled() {
       return device.enrolled;
@@ -153,6 +150,7 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
     },
     enrol: (enrolOptions) =>
       inTurn(async () => {
+        const { enrol, preparePin } = await need(loadHolderActs, enrolOptions.signal);
         const before = await device.load();
         const { identity, pinKey } = await enrol(desk, enrolOptions);
         conversation.forgetPins();
@@ -178,16 +176,18 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
     prepare: ({ signal, onProgress } = {}) =>
       idle.run(signal, async (stopped) => {
         const identity = await device.identity();
-        const { prepareAccounts } = await import('./prepared-proof.ts');
+        const { prepareAccounts } = await need(loadHolderActs, stopped);
         await prepareAccounts(desk, identity, { signal: stopped, ...(onProgress && { onProgress }) });
       }),
     changePin: (changeOptions) =>
       inTurn(async () => {
+        const { changePin } = await need(loadHolderActs, changeOptions.signal);
         await changePin(desk, await device.identity(), conversation.pinChange(), changeOptions);
         conversation.forgetPins();
       }),
     async refreshAccounts(exchange, { signal } = {}) {
       const identity = await device.identity();
+      const { refreshAccounts } = await need(loadHolderActs, signal);
       const accounts = await refreshAccounts(desk, identity, exchange, signal);
       await updateRecord(storage, identity, (record) => ({ ...record, ...accounts }));
       await forgetStale(storage, identity);
@@ -212,10 +212,13 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
   };
 }
 
+/** What is loaded ahead, the most urgent first. */
+const AHEAD = [loadHolderActs, loadOprf, async () => (await loadHolderActs()).readyCombiner()];
+
 /** Stale preparations are never used; that they go is hygiene, which must not fail what came before. */
 async function forgetStale(storage: DeviceStorage, identity: Identity): Promise<void> {
   try {
-    const { dropStalePreparations } = await import('./preparation-store.ts');
+    const { dropStalePreparations } = await need(loadHolderActs);
     await dropStalePreparations(storage, identity);
   } catch {
     // the next one that is kept takes their place

@@ -6,6 +6,8 @@ import {
   type Claim,
   type Credential,
   claimBody,
+  decodeBase64url,
+  encodeBase64url,
   enrolmentAnswer,
   enrolmentBody,
   fieldFromBytes,
@@ -30,9 +32,7 @@ import {
   verificationShape,
 } from '@akashi/circuits';
 import { accountReference, accountsTree } from '@akashi/circuits/poseidon';
-import { base64url } from 'jose';
 import * as v from 'valibot';
-import type { IssuedAccounts } from './accounts.ts';
 import {
   checkAnswer,
   type HttpAnswer,
@@ -41,9 +41,10 @@ import {
   readAnswer,
   twice,
 } from './connection.ts';
+import type { IssuedAccounts } from './issued-accounts.ts';
 import { checkReceipt, verifierKeys } from './receipt.ts';
 
-export type { IssuedAccounts } from './accounts.ts';
+export type { IssuedAccounts } from './issued-accounts.ts';
 
 const privateJwkShape = v.strictObject({ ...publicJwkShape.entries, d: base64url32 });
 /** A P-256 private key: `{kty, crv, x, y, d}`. */
@@ -151,7 +152,7 @@ export async function generateIssuerKeys(): Promise<IssuerKeys> {
   const { kty, crv, x, y, d } = await crypto.subtle.exportKey('jwk', privateKey);
   return {
     signingKey: parse(privateJwkShape, { kty, crv, x, y, d }),
-    accountKey: base64url.encode(crypto.getRandomValues(new Uint8Array(32))),
+    accountKey: encodeBase64url(crypto.getRandomValues(new Uint8Array(32))),
   };
 }
 
@@ -193,7 +194,7 @@ export async function openIssuer(options: IssuerOptions): Promise<Issuer> {
     },
     accountKeyOf: async (accountNumber) => String(await accountKeyOf(accountNumber)),
     accountReference: async (accountNumber) =>
-      String(accountReference(await accountKeyOf(accountNumber), tenantScope(tenant))),
+      String(accountReference(await accountKeyOf(accountNumber), await tenantScope(tenant))),
     async issueAccounts({
       receipt: jws,
       subject,
@@ -234,7 +235,7 @@ export async function openIssuer(options: IssuerOptions): Promise<Issuer> {
       };
     },
     async start(start, { idempotencyKey, signal } = {}) {
-      const key = idempotencyKey ?? base64url.encode(crypto.getRandomValues(new Uint8Array(16)));
+      const key = idempotencyKey ?? encodeBase64url(crypto.getRandomValues(new Uint8Array(16)));
       const headers = { 'Idempotency-Key': key };
       return call({ ...post('/v1/verifications', startBody, start), headers, signal }, verificationShape);
     },
@@ -262,7 +263,7 @@ const ECDSA = { name: 'ECDSA', namedCurve: 'P-256' };
 
 /** `accountKey` of an account number: HMAC-SHA-256 under the tenant's key, first 31 bytes (docs/protocol.md, section 3). */
 async function accountKeys(secret: string): Promise<(accountNumber: string) => Promise<bigint>> {
-  const bytes = new Uint8Array(base64url.decode(parse(base64url32, secret)));
+  const bytes = new Uint8Array(decodeBase64url(parse(base64url32, secret)));
   const key = await crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
   return async (accountNumber) =>
     fieldFromBytes(

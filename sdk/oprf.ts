@@ -1,6 +1,5 @@
-import { AkashiError, bytesToInteger, FIELD_ORDER } from '@akashi/circuits';
+import { AkashiError, bytesToInteger, decodeBase64url, encodeBase64url, FIELD_ORDER } from '@akashi/circuits';
 import { ristretto255_oprf } from '@noble/curves/ed25519.js';
-import { base64url } from 'jose';
 
 // The device's side of PIN hardening: RFC 9497, mode OPRF, ristretto255-SHA512 (docs/protocol.md, section 5).
 
@@ -19,7 +18,7 @@ export function blindPin(pin: string, random: (length: number) => Uint8Array): B
     // On a buffer of its own, as the library's types want it.
     (length = 32) => new Uint8Array(random(length)),
   );
-  return { pin, blind, blinded: base64url.encode(blinded) };
+  return { pin, blind, blinded: encodeBase64url(blinded) };
 }
 
 /**
@@ -31,7 +30,7 @@ export function pinKey({ pin, blind }: BlindedPin, evaluated: string): bigint {
     const output = ristretto255_oprf.oprf.finalize(
       new TextEncoder().encode(pin),
       blind,
-      base64url.decode(evaluated),
+      decodeBase64url(evaluated),
     );
     return bytesToInteger(output) % FIELD_ORDER;
   } catch (cause) {

@@ -2,19 +2,22 @@ import {
   AkashiError,
   base64url32,
   type DeviceStatus,
+  decodeBase64url,
   deviceStatus,
   parse,
   parseField,
   parsePin,
   pinChangeChallenge,
 } from '@akashi/circuits';
-import { base64url } from 'jose';
+import { pinCommitment } from '@akashi/circuits/poseidon';
+import { loadOprf, need } from './chunk.ts';
 import { hasCode, readAnswer } from './connection.ts';
-import { readStatus } from './enrolment.ts';
+import { readStatus } from './device-status.ts';
 import { type Identity, updateRecord } from './holder-record.ts';
 import { parseNewPin } from './new-pin.ts';
 import { enterPin, evaluatePin, type PinDesk, type PinEntry } from './pin-entry.ts';
 import { preparePin } from './pin-preparation.ts';
+import { provePin } from './prepared-proof.ts';
 import type { Prover } from './prover.ts';
 
 // Change of the PIN (docs/protocol.md, section 5): the old one is proven, the new one gets an evaluation key of its own.
@@ -38,6 +41,7 @@ export async function changePin(
 ): Promise<void> {
   const { connection, storage, random } = desk;
   const nextPin = parseNewPin(next);
+  const { blindPin } = await need(loadOprf, signal);
   const { pinChangedAt } = await readStatus(connection, identity, signal);
   const pinKey = await enterPin(desk, identity, entry, {
     pin: parsePin(current),
@@ -45,18 +49,15 @@ export async function changePin(
     signal,
   });
 
-  const { blindPin } = await import('./oprf.ts');
-  const { pinCommitment } = await import('@akashi/circuits/poseidon');
   const holderSecret = parseField(identity.record.holderSecret);
   const fresh = await evaluatePin(connection, identity, blindPin(nextPin, random), { use: 'new' }, signal);
   if (fresh.nonce === undefined) throw new AkashiError('unexpected_answer');
   const commitment = pinCommitment(fresh.pinKey, holderSecret);
   const challenge = pinChangeChallenge({
     thumbprint: identity.thumbprint,
-    nonce: base64url.decode(parse(base64url32, fresh.nonce)),
+    nonce: decodeBase64url(parse(base64url32, fresh.nonce)),
     commitment,
   });
-  const { provePin } = await import('./prepared-proof.ts');
   const proof = await provePin(desk, identity, pinKey, challenge, { signal });
 
   // Written down before it is sent: should the answer be lost for good, the next PIN that is entered tells (see enterPin).

@@ -1,4 +1,6 @@
 import { AkashiError, oprfAnswer, parseField } from '@akashi/circuits';
+import { pinCommitment } from '@akashi/circuits/poseidon';
+import { loadOprf, need } from './chunk.ts';
 import { readAnswer } from './connection.ts';
 import type { DeviceConnection, DeviceIdentity } from './device-connection.ts';
 import { type Identity, updateRecord } from './holder-record.ts';
@@ -40,8 +42,9 @@ export async function evaluatePin(
     repeatable: true,
     signal,
   });
+  // Loaded already: the PIN was blinded by it.
+  const { pinKey } = await need(loadOprf, signal);
   const { evaluated, triesLeft, nonce } = readAnswer(answer, oprfAnswer);
-  const { pinKey } = await import('./oprf.ts');
   return { pinKey: pinKey(blinded, evaluated), triesLeft, nonce };
 }
 
@@ -75,7 +78,7 @@ export async function enterPin(
     return entry.right;
   }
   if (entry.sent?.pin !== pin) {
-    const { blindPin } = await import('./oprf.ts');
+    const { blindPin } = await need(loadOprf, signal);
     entry.sent = blindPin(pin, random);
     delete entry.evaluation;
   }
@@ -91,7 +94,6 @@ export async function enterPin(
  * evaluation key of its own at the verifier, so whichever opens tells whether the change took place.
  */
 async function isEnrolledPin(storage: DeviceStorage, identity: Identity, pinKey: bigint): Promise<boolean> {
-  const { pinCommitment } = await import('@akashi/circuits/poseidon');
   const { holderSecret, commitment, nextCommitment } = identity.record;
   const opened = String(pinCommitment(pinKey, parseField(holderSecret)));
   if (opened !== commitment && opened !== nextCommitment) return false;

@@ -1,5 +1,5 @@
 import type { Identity } from './holder-record.ts';
-import type { ProvingDesk } from './prepared-proof.ts';
+import { type ProvingDesk, prepareNewPin } from './prepared-proof.ts';
 import { withinTime } from './time-limit.ts';
 
 /**
@@ -14,10 +14,9 @@ export async function preparePin(
 ): Promise<void> {
   try {
     await withinTime({ seconds: desk.timeoutSeconds, signal }, async (limited) => {
-      const { prepareNewPin } = await import('./prepared-proof.ts');
       await prepareNewPin(desk, identity, pinKey, { signal: limited });
     });
   } catch {
-    // nothing prepared, or a code that did not load
+    // nothing prepared
   }
 }

@@ -1,5 +1,4 @@
-import { AkashiError } from '@akashi/circuits';
-import { base64url } from 'jose';
+import { AkashiError, decodeBase64url, encodeBase64url } from '@akashi/circuits';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { findAccount } from './accounts.ts';
 import { type Identity, loadIdentity, updateRecord } from './holder-record.ts';
@@ -169,9 +168,9 @@ describe('the preparation of the PIN', () => {
     await rewrite('pin', (kept) => ({
       ...kept,
       entries: kept.entries.map((entry) => {
-        const bytes = base64url.decode(String(entry.prepared.ciphertext));
+        const bytes = decodeBase64url(String(entry.prepared.ciphertext));
         bytes[7] = (bytes[7] ?? 0) ^ 1;
-        return { ...entry, prepared: { ...entry.prepared, ciphertext: base64url.encode(bytes) } };
+        return { ...entry, prepared: { ...entry.prepared, ciphertext: encodeBase64url(bytes) } };
       }),
     }));
     expect(await find(statements.pin)).toBeNull();

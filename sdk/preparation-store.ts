@@ -1,6 +1,14 @@
-import { AkashiError, base64url16, type FactId, fieldText, fieldToBytes, parse } from '@akashi/circuits';
+import {
+  AkashiError,
+  base64url16,
+  decodeBase64url,
+  encodeBase64url,
+  type FactId,
+  fieldText,
+  fieldToBytes,
+  parse,
+} from '@akashi/circuits';
 import { artifactFile } from '@akashi/circuits/artifacts';
-import { base64url } from 'jose';
 import * as v from 'valibot';
 import { accountsRootOf } from './accounts.ts';
 import type { Preparation, PreparedParts, Random } from './groth16.ts';
@@ -170,7 +178,7 @@ async function written(
     await keyFromPin(statement.inputs.pinKey),
     new TextEncoder().encode(JSON.stringify(encodePreparation(made.preparation))),
   );
-  return { iv: base64url.encode(iv), ciphertext: base64url.encode(new Uint8Array(ciphertext)) };
+  return { iv: encodeBase64url(iv), ciphertext: encodeBase64url(new Uint8Array(ciphertext)) };
 }
 
 async function unsealed(
@@ -181,11 +189,11 @@ async function unsealed(
   const plain = await crypto.subtle.decrypt(
     {
       name: 'AES-GCM',
-      iv: new Uint8Array(base64url.decode(iv)),
+      iv: new Uint8Array(decodeBase64url(iv)),
       additionalData: additionalData(device, statement),
     },
     await keyFromPin(statement.inputs.pinKey),
-    new Uint8Array(base64url.decode(ciphertext)),
+    new Uint8Array(decodeBase64url(ciphertext)),
   );
   return parse(preparationShape, JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(plain)));
 }

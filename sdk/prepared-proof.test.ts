@@ -1,5 +1,4 @@
-import { AkashiError, challenge, tenantScope } from '@akashi/circuits';
-import { base64url } from 'jose';
+import { AkashiError, challenge, decodeBase64url, tenantScope } from '@akashi/circuits';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { PreparedParts } from './groth16.ts';
 import type { HolderOptions } from './holder.ts';
@@ -18,7 +17,7 @@ import {
 import { ScriptedVerifier, SUBJECT, TENANT } from './scripted-verifier.ts';
 
 const CODE = '204816';
-const SCOPE = String(tenantScope(TENANT.id));
+const SCOPE = String(await tenantScope(TENANT.id));
 
 let verifier: ScriptedVerifier;
 let phone: Phone;
@@ -68,7 +67,7 @@ describe('a presentation with everything prepared', () => {
       await idle.holder.accept(id);
       let expected: bigint[] = [];
       verifier.say(id, (answer) => {
-        const nonce = base64url.decode(answer.attempt?.nonce ?? '');
+        const nonce = decodeBase64url(answer.attempt?.nonce ?? '');
         expected = [0, 1].map((index) =>
           challenge({ request: answer.request ?? '', index, nonce, code: CODE }),
         );

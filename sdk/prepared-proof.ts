@@ -14,7 +14,7 @@ import type { PrepareOptions, ProveOptions, Prover } from './prover.ts';
 import { accountStatement, pinStatement, type Statement } from './statement.ts';
 import type { DeviceStorage } from './storage.ts';
 
-// Proofs bound from stored preparations (docs/protocol.md, section 3). Loaded when first needed.
+// Proofs bound from stored preparations (docs/protocol.md, section 3).
 
 export interface ProvingDesk {
   readonly storage: DeviceStorage;
@@ -134,7 +134,7 @@ export async function prepareAccounts(
 
 /** One for "an account", proven from the first: which one it was from does not show. Then one for each account. */
 async function accountStatements({ record }: Identity): Promise<readonly Statement[]> {
-  const scope = tenantScope(record.tenant.id);
+  const scope = await tenantScope(record.tenant.id);
   const any = { accountRef: '0', scope: String(scope) };
   const shown = record.issued.accounts.map((issued) => {
     const account = heldAccount(issued);

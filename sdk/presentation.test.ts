@@ -1,13 +1,12 @@
-import { challenge, parseField, tenantScope } from '@akashi/circuits';
+import { challenge, decodeBase64url, parseField, tenantScope } from '@akashi/circuits';
 import { accountsTree } from '@akashi/circuits/poseidon';
-import { base64url } from 'jose';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { ACCOUNTS, enrolledPhone, isBoundTo, type Phone, PIN } from './scripted-phone.ts';
 import { ScriptedVerifier, SUBJECT, TENANT } from './scripted-verifier.ts';
 
 const CODE = '204816';
 const WRONG_PIN = '739106';
-const SCOPE = String(tenantScope(TENANT.id));
+const SCOPE = String(await tenantScope(TENANT.id));
 
 let verifier: ScriptedVerifier;
 let phone: Phone;
@@ -34,7 +33,7 @@ describe('a presentation', () => {
       state: 'done',
       verdict: 'passed',
     });
-    const nonce = base64url.decode(attempt.nonce);
+    const nonce = decodeBase64url(attempt.nonce);
     const expected = [0, 1].map((index) => challenge({ request, index, nonce, code: CODE }));
     const [sent] = verifier.presentations;
     for (const [index, { proof }] of (sent?.facts ?? []).entries()) {
@@ -55,7 +54,7 @@ describe('a presentation', () => {
     });
     expect(await phone.holder.present(id, { pin: PIN })).toMatchObject({ verdict: 'passed' });
     expect(verifier.presentations[0]).not.toHaveProperty('code');
-    const nonce = base64url.decode(attempt.nonce);
+    const nonce = decodeBase64url(attempt.nonce);
     const bound = challenge({ request, index: 0, nonce, code: null });
     expect(
       verifier.presentations.map(({ facts }) => facts.map(({ proof }) => isBoundTo(proof, bound))),

@@ -3,6 +3,7 @@ import {
   type Attempt,
   base64url32,
   challenge,
+  decodeBase64url,
   type FactId,
   needsCredential,
   type PendingRequest,
@@ -11,11 +12,11 @@ import {
   parsePin,
   type WirePresentation,
 } from '@akashi/circuits';
-import { base64url } from 'jose';
 import { findAccount, type HeldAccount } from './accounts.ts';
 import { hasCode } from './connection.ts';
 import type { Identity } from './holder-record.ts';
 import { enterPin, type PinDesk, type PinEntry } from './pin-entry.ts';
+import { proveAsked } from './prepared-proof.ts';
 import type { Prover, ProvingStage } from './prover.ts';
 import type { OpenRequest } from './request.ts';
 import type { RequestDesk } from './request-desk.ts';
@@ -74,12 +75,11 @@ export async function present(
   if (request.mode === 'precall' && options.code !== undefined) throw new AkashiError('malformed');
   const code = request.mode === 'call' ? parseCode(options.code ?? '') : null;
   const secrets = await gatherSecrets(desk, identity, open, entry, options);
-  const nonce = base64url.decode(parse(base64url32, attempt.nonce));
+  const nonce = decodeBase64url(parse(base64url32, attempt.nonce));
 
   const facts: WirePresentation['facts'] = [];
   for (const [index, asked] of request.facts.entries()) {
     const bound = challenge({ request: jws, index, nonce, code });
-    const { proveAsked } = await import('./prepared-proof.ts');
     const proof = await proveAsked(desk, identity, { asked, ...secrets }, bound, {
       signal,
       onProgress: (stage) => onProgress?.({ phase: 'proving', fact: asked.fact, stage, done: index, total }),

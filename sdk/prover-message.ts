@@ -8,7 +8,7 @@ const inputsShape = v.record(v.string(), v.union([v.bigint(), v.array(v.bigint()
 /** Folder of the artifacts; none: beside the worker. */
 const artifactsUrlShape = v.optional(v.string());
 
-export const jobShape = v.variant('kind', [
+export const jobShape = v.union([
   v.strictObject({
     kind: v.literal('prove'),
     id: v.number(),
@@ -30,7 +30,7 @@ export const jobShape = v.variant('kind', [
 /** As it is sent: points as text. */
 export type Job = v.InferInput<typeof jobShape>;
 
-export const newsShape = v.variant('kind', [
+export const newsShape = v.union([
   v.strictObject({ kind: v.literal('stage'), id: v.number(), stage: v.picklist(['loading', 'proving']) }),
   /** All parts of a preparation so far. */
   v.strictObject({ kind: v.literal('parts'), id: v.number(), parts: partsShape }),

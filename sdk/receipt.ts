@@ -4,9 +4,9 @@ import {
   type PublicJwk,
   parseReceipt,
   type Receipt,
+  unverifiedJws,
   verifyJws,
 } from '@akashi/circuits';
-import { decodeProtectedHeader } from 'jose';
 import { type Connection, readAnswer, twice } from './connection.ts';
 
 // What an issuer makes sure of before it signs anything over a receipt (docs/protocol.md, section 5).
@@ -85,7 +85,10 @@ export function verifierKeys(
 /** The key that a JWS names, before anything of it is checked. */
 function kidOf(jws: string): string | undefined {
   try {
-    return decodeProtectedHeader(jws).kid;
+    const { header } = unverifiedJws(jws);
+    return header instanceof Object && 'kid' in header && typeof header.kid === 'string'
+      ? header.kid
+      : undefined;
   } catch {
     return undefined;
   }

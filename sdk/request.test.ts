@@ -4,6 +4,8 @@ import { newId, newSigner, statementOf } from './scripted-keys.ts';
 import { enrolledPhone, type Phone } from './scripted-phone.ts';
 import { ScriptedVerifier, TENANT } from './scripted-verifier.ts';
 
+const scope = String(await tenantScope('other'));
+
 let verifier: ScriptedVerifier;
 let phone: Phone;
 beforeEach(async () => {
@@ -38,7 +40,6 @@ describe('a request', () => {
     });
   });
 
-  const scope = String(tenantScope('other'));
   const foreign: readonly (readonly [string, Partial<Request>])[] = [
     ['another verifier', { iss: 'https://other.example' }],
     ['other devices only', { aud: [newId(32)] }],

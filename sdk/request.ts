@@ -65,7 +65,7 @@ export async function checkRequest(
   const payload = await connection.verify('request', jws);
   try {
     const request = parseRequest(payload);
-    const scope = String(tenantScope(record.tenant.id));
+    const scope = String(await tenantScope(record.tenant.id));
     const meant =
       request.iss === connection.origin &&
       request.jti === verification &&

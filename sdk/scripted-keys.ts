@@ -1,5 +1,11 @@
-import { type PublicJwk, parse, publicJwkShape, signKeyStatement, thumbprint } from '@akashi/circuits';
-import { base64url } from 'jose';
+import {
+  encodeBase64url,
+  type PublicJwk,
+  parse,
+  publicJwkShape,
+  signKeyStatement,
+  thumbprint,
+} from '@akashi/circuits';
 
 // Test support: keys, ids and key statements of a scripted verifier.
 
@@ -22,7 +28,7 @@ export async function newSigner(): Promise<Signer> {
 }
 
 export function newId(length = 16): string {
-  return base64url.encode(crypto.getRandomValues(new Uint8Array(length)));
+  return encodeBase64url(crypto.getRandomValues(new Uint8Array(length)));
 }
 
 /** A statement by `root` over one signing key, valid for a day. */

@@ -1,7 +1,9 @@
 import {
   AkashiError,
   type Attempt,
+  decodeBase64url,
   type ErrorCode,
+  encodeBase64url,
   type PendingRequest,
   parsePresentation,
   type Request as SignedRequest,
@@ -12,7 +14,6 @@ import {
   type WirePresentation,
 } from '@akashi/circuits';
 import { ristretto255_oprf } from '@noble/curves/ed25519.js';
-import { base64url } from 'jose';
 import { newId, newSigner, ORIGIN, type Signer, statementOf } from './scripted-keys.ts';
 
 // Test support: the device routes of a verifier as far as a phone can tell, behind a `fetch`, with faults on demand. It
@@ -104,7 +105,7 @@ export class ScriptedVerifier {
       purpose: { id: 'identify', text: { en: 'Making sure it is you' } },
       facts: [
         { fact: 'pin', version: 1 },
-        { fact: 'account', version: 1, scope: String(tenantScope(TENANT.id)), accountRef: '0' },
+        { fact: 'account', version: 1, scope: String(await tenantScope(TENANT.id)), accountRef: '0' },
       ],
       nonce: newId(32),
       iat: this.now,
@@ -188,7 +189,7 @@ export class ScriptedVerifier {
     }
     if (route === 'GET /v1/requests') {
       const requests = [...this.verifications.values()].map(({ answer }) => answer);
-      const tag = `"${base64url.encode(JSON.stringify(requests)).slice(-40)}"`;
+      const tag = `"${encodeBase64url(new TextEncoder().encode(JSON.stringify(requests))).slice(-40)}"`;
       if (etag === tag) return new Response(null, { status: 304 });
       return Response.json({ requests }, { headers: { ETag: tag } });
     }
@@ -219,7 +220,7 @@ export class ScriptedVerifier {
   private evaluate(device: ScriptedDevice, body: unknown): Response {
     const { use, blinded, verification } = body as { use: string; blinded: string; verification?: string };
     const evaluateWith = (key: Uint8Array) =>
-      base64url.encode(ristretto255_oprf.oprf.blindEvaluate(key, base64url.decode(blinded)));
+      encodeBase64url(ristretto255_oprf.oprf.blindEvaluate(key, decodeBase64url(blinded)));
     if (use === 'new') {
       device.pendingKey = ristretto255_oprf.oprf.generateKeyPair().secretKey;
       return Response.json({ evaluated: evaluateWith(device.pendingKey), nonce: newId(32) });

@@ -1,7 +1,13 @@
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AkashiError, base64url32, type PublicJwk, publicJwkShape } from '@akashi/circuits';
-import { base64url } from 'jose';
+import {
+  AkashiError,
+  base64url32,
+  decodeBase64url,
+  encodeBase64url,
+  type PublicJwk,
+  publicJwkShape,
+} from '@akashi/circuits';
 import * as v from 'valibot';
 import { queue } from './queue.ts';
 import { type DeviceStorage, type KeptDevice, type SealedRecord, sealedStorage } from './storage.ts';
@@ -53,7 +59,7 @@ export function fileStorage(folder: string): DeviceStorage {
         v.parse(fileShape, {
           jwk: device.jwk,
           privateKey: privateKey.d,
-          storageKey: base64url.encode(new Uint8Array(storageKey)),
+          storageKey: encodeBase64url(new Uint8Array(storageKey)),
           records: Object.fromEntries([...records].map(([name, record]) => [name, encodeRecord(record)])),
         }),
       );
@@ -73,7 +79,7 @@ async function importDevice(file: File): Promise<KeptDevice | null> {
   try {
     const [privateKey, storageKey] = await Promise.all([
       importSigningKey(file.jwk, file.privateKey),
-      crypto.subtle.importKey('raw', copy(base64url.decode(file.storageKey)), 'AES-GCM', true, [
+      crypto.subtle.importKey('raw', copy(decodeBase64url(file.storageKey)), 'AES-GCM', true, [
         'encrypt',
         'decrypt',
       ]),
@@ -91,8 +97,8 @@ function importSigningKey(jwk: PublicJwk, d: string): Promise<CryptoKey> {
 }
 
 const encodeRecord = ({ iv, ciphertext }: SealedRecord) => ({
-  iv: base64url.encode(iv),
-  ciphertext: base64url.encode(ciphertext),
+  iv: encodeBase64url(iv),
+  ciphertext: encodeBase64url(ciphertext),
 });
 
 const decodeRecord = ({
@@ -102,8 +108,8 @@ const decodeRecord = ({
   readonly iv: string;
   readonly ciphertext: string;
 }): SealedRecord => ({
-  iv: copy(base64url.decode(iv)),
-  ciphertext: copy(base64url.decode(ciphertext)),
+  iv: copy(decodeBase64url(iv)),
+  ciphertext: copy(decodeBase64url(ciphertext)),
 });
 
 /** The same bytes on a buffer of their own, as WebCrypto's types want them. */

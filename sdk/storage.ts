@@ -1,4 +1,11 @@
-import { AkashiError, type DeviceKey, type PublicJwk, publicJwkShape, thumbprint } from '@akashi/circuits';
+import {
+  AkashiError,
+  type DeviceKey,
+  type PublicJwk,
+  parse,
+  publicJwkShape,
+  thumbprint,
+} from '@akashi/circuits';
 import * as v from 'valibot';
 import { queue } from './queue.ts';
 
@@ -66,7 +73,7 @@ export function sealedStorage(shelf: Shelf): DeviceStorage {
       'verify',
     ]);
     const { kty, crv, x, y } = await crypto.subtle.exportKey('jwk', pair.publicKey);
-    return { jwk: v.parse(publicJwkShape, { kty, crv, x, y }), privateKey: pair.privateKey };
+    return { jwk: parse(publicJwkShape, { kty, crv, x, y }), privateKey: pair.privateKey };
   };
 
   return {
@@ -127,14 +134,14 @@ export function memoryStorage(): DeviceStorage {
 const cryptoKey = v.custom<CryptoKey>((value) => value instanceof CryptoKey);
 
 /** The shape of a kept device where keys are kept as they are. */
-export const keptDeviceShape = v.object({
+export const keptDeviceShape = v.strictObject({
   jwk: publicJwkShape,
   privateKey: cryptoKey,
   storageKey: cryptoKey,
 });
 
 const bytes = v.custom<Uint8Array<ArrayBuffer>>((value) => value instanceof Uint8Array);
-export const sealedRecordShape = v.object({ iv: bytes, ciphertext: bytes });
+export const sealedRecordShape = v.strictObject({ iv: bytes, ciphertext: bytes });
 
 // A record opens only under its own name and for its own device.
 async function additionalData(device: KeptDevice, name: string): Promise<Uint8Array<ArrayBuffer>> {

@@ -93,18 +93,26 @@ describe('a prover in a worker', () => {
   });
 
   test('proves one after the other', async () => {
-    const running: number[] = [];
+    const seen: string[] = [];
     const { prover, workers } = setUp((job, tell) => {
-      running.push(job.id);
-      setTimeout(() => proves(job, tell), 5);
+      seen.push(`begins ${job.id}`);
+      setTimeout(() => {
+        seen.push(`ends ${job.id}`);
+        proves(job, tell);
+      }, 5);
     });
-    const first = prover.prove('pin', INPUTS);
-    const second = prover.prove('pin', INPUTS);
-    await first;
-    expect(running).toHaveLength(1);
-    await second;
-    expect([running.length, workers.length]).toEqual([2, 1]);
+    await Promise.all([prover.prove('pin', INPUTS), prover.prove('pin', INPUTS)]);
+    expect(seen).toEqual(['begins 1', 'ends 1', 'begins 2', 'ends 2']);
+    expect(workers).toHaveLength(1);
     prover.close();
+  });
+
+  test('that is closed while its code loads starts no worker', async () => {
+    const { prover, workers } = setUp(proves);
+    const proof = prover.prove('pin', INPUTS);
+    prover.close();
+    await expect(proof).rejects.toMatchObject({ code: 'aborted' });
+    expect(workers).toEqual([]);
   });
 
   test('ends its worker when the caller stops, and starts a new one for the next proof', async () => {

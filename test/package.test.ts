@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { ARTIFACTS } from '@akashi/circuits/artifacts';
+import { transformSync } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newAccount, newPin, openWorld, startOf } from './harness.ts';
 import { openBrowser, tellPage } from './page-driver.ts';
@@ -78,6 +79,26 @@ describe('what is packed', () => {
     for (const other of ['@akashi/sdk', '@akashi/verifier']) {
       expect((packed.get(other) ?? []).filter((path) => /\.(?:zkey|key|wasm|r1cs)$/.test(path))).toEqual([]);
     }
+  });
+});
+
+describe('what runs on a phone', () => {
+  test.each(['circuits', 'sdk'])('of @akashi/%s imports nothing but permissive packages', (name) => {
+    const folder = join(empty, 'node_modules', '@akashi', name);
+    const scripts = (packed.get(`@akashi/${name}`) ?? []).filter((path) => /\.[cm]?js$/.test(path));
+    expect(scripts.length).toBeGreaterThan(10);
+    for (const path of scripts) {
+      // Without comments, which may well name what was not taken.
+      const { code } = transformSync(readFileSync(join(folder, path), 'utf8'), { legalComments: 'none' });
+      for (const [, specifier = ''] of code.matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g)) {
+        expect(specifier, path).toMatch(/^(?:\.{1,2}\/|node:|@akashi\/circuits|@noble\/|valibot$)/);
+      }
+      expect(code, path).not.toMatch(/snarkjs|ffjavascript|wasmcurves|circom_runtime|circomlib|iden3/i);
+    }
+    const { dependencies } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+    expect(['@akashi/circuits', '@noble/curves', '@noble/hashes', 'valibot']).toEqual(
+      expect.arrayContaining(Object.keys(dependencies)),
+    );
   });
 });
 
@@ -211,6 +232,7 @@ import { openAgent } from '@akashi/sdk/agent';
 import { type Holder, openHolder, workerProver } from '@akashi/sdk/holder';
 import { inlineProver } from '@akashi/sdk/inline-prover';
 import { openIssuer } from '@akashi/sdk/issuer';
+import { parseNewPin } from '@akashi/sdk/new-pin';
 import { fileStorage } from '@akashi/sdk/storage-file';
 import { startVerifier } from '@akashi/verifier';
 import { verifyProof } from '@akashi/verifier/proof';
@@ -223,7 +245,7 @@ export const holder: Promise<Holder> = openHolder({
   storage: fileStorage('.'),
   prover: workerProver(),
 });
-export const all = [openAgent, inlineProver, openIssuer, startVerifier, verifyProof];
+export const all = [openAgent, inlineProver, openIssuer, parseNewPin, startVerifier, verifyProof];
 `;
 
 const WRONGLY_TYPED = [
@@ -237,4 +259,5 @@ const WRONGLY_TYPED = [
   'export const h: number = fileStorage;',
   'export const i: number = startVerifier;',
   'export const j: number = verifyProof;',
+  'export const k: number = parseNewPin;',
 ];

@@ -75,7 +75,7 @@ describe('a presentation that holds', () => {
 
   test('with an account, any or the one that was asked for', async () => {
     const account = await issueAccount(world, bank, phone);
-    const accountRef = accountReference(account.accountKey, tenantScope('bank')).toString();
+    const accountRef = accountReference(account.accountKey, await tenantScope('bank')).toString();
     for (const changes of [{}, { accountRef }]) {
       const { verification, code, opened, path } = await accept({ policy: 'owns-account', ...changes });
       const presentation = await makePresentation(phone, { opened, code, account });

@@ -57,7 +57,7 @@ describe('a request', () => {
       ...{ operator: 'Sato', mode: 'call', direction: 'inbound', purpose: PURPOSE, transaction },
       facts: [
         { fact: 'pin', version: 1 },
-        { fact: 'account', version: 1, scope: tenantScope('bank').toString(), accountRef: '77' },
+        { fact: 'account', version: 1, scope: (await tenantScope('bank')).toString(), accountRef: '77' },
       ],
       ...{ nonce: expect.any(String), iat: world.clock.now, exp: world.clock.now + 120 },
     });

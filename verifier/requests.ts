@@ -136,7 +136,7 @@ async function signRequest(
     direction: start.call.direction,
     purpose,
     ...(start.transaction === undefined ? {} : { transaction: start.transaction }),
-    facts: policy.facts.map((fact) => requestedFact(fact, tenant, start)),
+    facts: await Promise.all(policy.facts.map((fact) => requestedFact(fact, tenant, start))),
     nonce: base64url.encode(random(32)),
     iat: now,
     exp: expiresAt,
@@ -161,12 +161,12 @@ async function signRequest(
   };
 }
 
-function requestedFact(fact: FactId, tenant: string, start: Start): RequestedFact {
+async function requestedFact(fact: FactId, tenant: string, start: Start): Promise<RequestedFact> {
   switch (fact) {
     case 'pin':
       return { fact, version: FACTS.pin.version };
     case 'account': {
-      const scope = tenantScope(tenant).toString();
+      const scope = (await tenantScope(tenant)).toString();
       return { fact, version: FACTS.account.version, scope, accountRef: start.accountRef ?? '0' };
     }
   }

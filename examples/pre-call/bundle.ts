@@ -21,10 +21,8 @@ export interface Bundles {
 export async function bundlePages(folder: string): Promise<Bundles> {
   const bundles = { phone: join(folder, 'phone'), desk: join(folder, 'desk') };
   await rm(folder, { recursive: true, force: true });
-  await bundle(bundles.phone, {
-    phone: 'phone/main.ts',
-    'prover-worker': '@akashi/sdk/prover-worker',
-  });
+  await bundle(bundles.phone, { phone: 'phone/main.ts' });
+  await bundle(bundles.phone, { 'prover-worker': '@akashi/sdk/prover-worker' });
   await bundle(bundles.phone, { phone: 'phone/phone.css' });
   await bundle(bundles.desk, { desk: 'desk/main.ts', side: 'desk/side.ts' });
   await bundle(bundles.desk, { desk: 'desk/desk.css', side: 'desk/side.css' });
@@ -43,6 +41,8 @@ async function bundle(outdir: string, entryPoints: Record<string, string>): Prom
     entryPoints,
     outdir,
     bundle: true,
+    // What the SDK loads later stays in files of its own.
+    splitting: true,
     format: 'esm',
     target: ['chrome120', 'firefox121', 'safari17.4'],
     platform: 'browser',

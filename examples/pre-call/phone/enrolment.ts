@@ -1,5 +1,6 @@
 import { AkashiError } from '@akashi/circuits';
-import { type EnrolPhase, parseNewPin } from '@akashi/sdk/holder';
+import type { EnrolPhase } from '@akashi/sdk/holder';
+import { parseNewPin } from '@akashi/sdk/new-pin';
 import { element } from '../element.ts';
 import { digitEntry } from './digits.ts';
 import type { Frame, Screen } from './frame.ts';

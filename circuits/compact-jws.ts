@@ -1,0 +1,60 @@
+import { decodeBase64url, encodeBase64url } from './base64url.ts';
+import { AkashiError } from './error.ts';
+import type { PublicJwk } from './jws.ts';
+import { compactJws, parse } from './shape.ts';
+
+// Compact JWS (RFC 7515) with ES256 (RFC 7518, section 3.4) on WebCrypto: the one form and the one algorithm that this
+// protocol has. A library for all of JOSE was most of what a phone page loads before anything happens.
+
+const ES256 = { name: 'ECDSA', hash: 'SHA-256' } as const;
+const P256 = { name: 'ECDSA', namedCurve: 'P-256' } as const;
+
+export async function signCompact(
+  header: { readonly alg: 'ES256'; readonly typ: string; readonly kid?: string; readonly jwk?: PublicJwk },
+  payload: object,
+  key: CryptoKey,
+): Promise<string> {
+  const signed = `${encodeJson(header)}.${encodeJson(payload)}`;
+  const signature = await crypto.subtle.sign(ES256, key, new TextEncoder().encode(signed));
+  return `${signed}.${encodeBase64url(new Uint8Array(signature))}`;
+}
+
+/**
+ * The payload, after the signature held.
+ * @param keyOf checks all of the header, and gives the key for it; what it throws comes through
+ * @throws AkashiError `signature_invalid`, `malformed`; DOMException for a key that is no point of the curve
+ */
+export async function verifyCompact(jws: string, keyOf: (header: unknown) => PublicJwk): Promise<unknown> {
+  const { header, payload, signature } = partsOf(jws);
+  const { kty, crv, x, y } = keyOf(decodeJson(header));
+  const key = await crypto.subtle.importKey('jwk', { kty, crv, x, y }, P256, false, ['verify']);
+  const signed = new TextEncoder().encode(`${header}.${payload}`);
+  const holds = await crypto.subtle.verify(ES256, key, decodeBase64url(signature), signed);
+  if (!holds) throw new AkashiError('signature_invalid');
+  return decodeJson(payload);
+}
+
+/** What a JWS says of which nothing is checked yet, or that somebody else checks. @throws AkashiError `malformed` */
+export function unverifiedJws(jws: string): { readonly header: unknown; readonly payload: unknown } {
+  const { header, payload } = partsOf(jws);
+  return { header: decodeJson(header), payload: decodeJson(payload) };
+}
+
+function partsOf(jws: string) {
+  const [header = '', payload = '', signature = ''] = parse(compactJws, jws).split('.');
+  return { header, payload, signature };
+}
+
+function encodeJson(value: object): string {
+  return encodeBase64url(new TextEncoder().encode(JSON.stringify(value)));
+}
+
+function decodeJson(part: string): unknown {
+  try {
+    return JSON.parse(
+      new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(decodeBase64url(part)),
+    );
+  } catch (cause) {
+    throw new AkashiError('malformed', { cause });
+  }
+}

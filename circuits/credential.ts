@@ -1,0 +1,44 @@
+import * as v from 'valibot';
+import type { FactId } from './protocol.ts';
+import { base64url32, fieldText, origin, parse, reference, time } from './shape.ts';
+
+// Receipt and credential (docs/protocol.md, section 6).
+
+export const receiptShape = v.strictObject({
+  iss: origin,
+  tenant: reference,
+  sub: reference,
+  jkt: base64url32,
+  holder: fieldText,
+  iat: time,
+  exp: time,
+});
+/** What the verifier signs about an enrolled device, for its issuer. */
+export type Receipt = v.InferOutput<typeof receiptShape>;
+
+/** `schema` of the credential that carries an accounts root. */
+export const ACCOUNTS_SCHEMA = 'akashi/accounts/v1';
+
+export const credentialShape = v.strictObject({
+  /** Thumbprint of the issuer's key, as registered with the verifier. */
+  iss: base64url32,
+  /** The verifier: its public origin. */
+  aud: origin,
+  tenant: reference,
+  sub: reference,
+  cnf: v.strictObject({ jkt: base64url32 }),
+  schema: v.literal(ACCOUNTS_SCHEMA),
+  accountsRoot: fieldText,
+  iat: time,
+  exp: time,
+});
+/** What an issuer signs: a commitment, who holds it, until when. */
+export type Credential = v.InferOutput<typeof credentialShape>;
+
+export const parseReceipt = (input: unknown): Receipt => parse(receiptShape, input);
+export const parseCredential = (input: unknown): Credential => parse(credentialShape, input);
+
+/** Whether a fact's public outputs come from a credential rather than from the verifier's own records. */
+export function needsCredential(fact: FactId): boolean {
+  return fact === 'account';
+}

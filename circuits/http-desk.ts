@@ -1,0 +1,111 @@
+import * as v from 'valibot';
+import { tenantName } from './http.ts';
+import { publicJwkShape } from './jws.ts';
+import { base64url16, base64url32, code, factId, fieldText, reference, text, time } from './shape.ts';
+import { direction, mode, purpose, transaction, verdict } from './wire.ts';
+
+// Bodies and answers of the routes for tenants' back ends, operators and anyone (docs/protocol.md, section 8).
+
+// Tenant back end
+
+export const enrolmentBody = v.strictObject({ subject: reference });
+export const enrolmentAnswer = v.strictObject({
+  token: base64url16,
+  /** Thumbprint of the verifier's root key. */
+  root: base64url32,
+  expiresAt: time,
+});
+
+export const issuerBody = v.strictObject({ jwk: publicJwkShape });
+export const issuerAnswer = v.strictObject({ issuer: base64url32 });
+
+export const policyBody = v.strictObject({
+  policy: reference,
+  facts: v.pipe(
+    v.array(factId),
+    v.minLength(1),
+    v.check((facts) => new Set(facts).size === facts.length),
+  ),
+  purposes: v.pipe(v.array(purpose), v.minLength(1), v.maxLength(64)),
+});
+export const policyAnswer = v.strictObject({
+  ...policyBody.entries,
+  version: v.pipe(v.number(), v.safeInteger()),
+});
+export const policiesAnswer = v.strictObject({ policies: v.array(policyAnswer) });
+export type Policy = v.InferOutput<typeof policyAnswer>;
+
+export const subjectDevice = v.strictObject({
+  device: base64url16,
+  state: v.picklist(['enrolling', 'active', 'revoked']),
+  enrolledAt: time,
+});
+export const subjectDevicesAnswer = v.strictObject({ devices: v.array(subjectDevice) });
+
+// Operators
+
+export const sessionBody = v.strictObject({ token: base64url16 });
+export const sessionAnswer = v.strictObject({
+  session: base64url16,
+  operator: v.strictObject({ id: base64url16, name: text, role: v.picklist(['operator', 'admin']) }),
+  tenant: tenantName,
+  /** Seconds without an action of the operator after which the session ends. */
+  idleSeconds: v.number(),
+});
+export type Session = v.InferOutput<typeof sessionAnswer>;
+
+export const startBody = v.strictObject({
+  subject: reference,
+  policy: reference,
+  purpose: reference,
+  mode,
+  call: v.strictObject({ direction, id: v.optional(reference) }),
+  transaction: v.optional(transaction),
+  accountRef: v.optional(fieldText),
+});
+export type Start = v.InferOutput<typeof startBody>;
+
+export const verificationShape = v.strictObject({
+  verification: base64url16,
+  subject: reference,
+  policy: reference,
+  purpose: reference,
+  mode,
+  direction,
+  state: v.picklist(['pending', 'accepted', 'done']),
+  /** The customer asked for later. */
+  later: v.boolean(),
+  /** `null` while none stands, and for a desk while a pre-call pass is not claimed. */
+  verdict: v.nullable(verdict),
+  factors: v.array(v.picklist(['knowledge', 'possession', 'inherence'])),
+  startedAt: time,
+  expiresAt: time,
+  decidedAt: v.nullable(time),
+  /** The transfer code: only on a call, only to who started it, only until a verdict stands. */
+  code: v.optional(code),
+});
+/** A verification as desk and back end see it. */
+export type Verification = v.InferOutput<typeof verificationShape>;
+export const verificationsAnswer = v.strictObject({ verifications: v.array(verificationShape) });
+
+export const claimBody = v.strictObject({
+  subject: reference,
+  purpose: reference,
+  direction,
+  call: reference,
+  code,
+});
+export type Claim = v.InferOutput<typeof claimBody>;
+
+// Anyone
+
+export const jwksAnswer = v.strictObject({
+  keys: v.array(
+    v.strictObject({
+      ...publicJwkShape.entries,
+      kid: base64url32,
+      use: v.literal('sig'),
+      alg: v.literal('ES256'),
+    }),
+  ),
+});

@@ -1,0 +1,10 @@
+// What a holder does beyond opening, listening and answering, as one chunk: each of it needs nearly all of the rest.
+
+export { readyCombiner } from './binding.ts';
+export { enrol, refreshAccounts } from './enrolment.ts';
+export { changePin } from './pin-change.ts';
+export { preparePin } from './pin-preparation.ts';
+export { dropStalePreparations } from './preparation-store.ts';
+export { prepareAccounts } from './prepared-proof.ts';
+export { present } from './presentation.ts';
+export { openProverConversation } from './prover-conversation.ts';
