@@ -8,5 +8,6 @@ export * from './jws.ts';
 export * from './protocol.ts';
 export * from './proving-key.ts';
 export * from './shape.ts';
+export * from './status-list.ts';
 export * from './wire.ts';
 export * from './witness.ts';

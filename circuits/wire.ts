@@ -15,6 +15,7 @@ import {
   texts,
   time,
 } from './shape.ts';
+import { statusShape } from './status-list.ts';
 
 // What is signed, and what is proven: request, presentation, receipt, credential, key statement
 // (docs/protocol.md, section 6). Bodies and answers of the routes stand in http.ts.
@@ -106,10 +107,12 @@ export const credentialShape = v.strictObject({
   cnf: v.strictObject({ jkt: base64url32 }),
   schema: v.literal(ACCOUNTS_SCHEMA),
   accountsRoot: fieldText,
+  /** Where it is revoked. A tenant whose status lists the verifier knows issues none without. */
+  status: v.optional(statusShape),
   iat: time,
   exp: time,
 });
-/** What an issuer signs: a commitment, who holds it, until when. */
+/** What an issuer signs: a commitment, who holds it, until when, where it is revoked. */
 export type Credential = v.InferOutput<typeof credentialShape>;
 
 export const keyStatementShape = v.strictObject({
