@@ -57,7 +57,7 @@ export function addTenantRoutes(app: Hono, verifier: Verifier): void {
     const { jwk } = parseBody(issuerBody, c.req.raw, caller.body);
     await requireCurvePoint(jwk);
     const issuer = await thumbprint(jwk);
-    await store.addIssuer(caller.tenant.tenant, issuer, jwk, now());
+    await store.addIssuer(caller.tenant.tenant, issuer, jwk, caller.actor, now());
     return c.json({ issuer });
   });
 
