@@ -12,6 +12,7 @@ import {
   text,
   time,
 } from './shape.ts';
+import { remoteUrl, statusListsUrl } from './status-list.ts';
 import { direction, mode, proofShape, purpose, transaction, verdict } from './wire.ts';
 
 // Bodies and answers of every route (docs/protocol.md, section 8). The verifier parses the bodies, the SDK the answers.
@@ -39,6 +40,26 @@ export const enrolmentAnswer = v.strictObject({
 
 export const issuerBody = v.strictObject({ jwk: publicJwkShape });
 export const issuerAnswer = v.strictObject({ issuer: base64url32 });
+
+/** Where an issuer publishes its keys and what it revoked; an empty one: nowhere. */
+export const issuerSourceBody = v.pipe(
+  v.strictObject({
+    /** Address of a JWK set. */
+    jwks: v.optional(remoteUrl),
+    /** Address below which the status lists stand. From then on each credential needs a place in one. */
+    statusLists: v.optional(statusListsUrl),
+    /** How long a status list is believed whose fresh copy cannot be had; without it not at all. */
+    staleSeconds: v.optional(v.pipe(time, v.maxValue(86_400))),
+  }),
+  v.check(({ statusLists, staleSeconds = 0 }) => statusLists !== undefined || staleSeconds === 0),
+);
+export type IssuerSourceBody = v.InferOutput<typeof issuerSourceBody>;
+export const issuersAnswer = v.strictObject({
+  /** Pinned keys, by thumbprint. */
+  issuers: v.array(v.strictObject({ issuer: base64url32, addedAt: time })),
+  source: issuerSourceBody,
+});
+export type IssuersAnswer = v.InferOutput<typeof issuersAnswer>;
 
 export const policyBody = v.strictObject({
   policy: reference,

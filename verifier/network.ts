@@ -53,6 +53,25 @@ export function isReachable(address: string, reach: Reach): boolean {
   return !SPECIAL.check(address, kind) && (family === 4 || GLOBAL_IPV6.check(address, kind));
 }
 
+/** Where a verifier may fetch from, beside the internet. */
+export interface Network {
+  /** This machine, unencrypted. */
+  readonly development: boolean;
+  /** Origins inside of the verifier's own network that the person who runs it names. */
+  readonly privateOrigins?: readonly string[] | undefined;
+}
+
+/** How far a fetch of this URL may reach; `null`: not at all. */
+export function reachOf(address: string, { development, privateOrigins = [] }: Network): Reach | null {
+  const { protocol, hostname, origin } = new URL(address);
+  const host = hostname.replace(/^\[|\]$/g, '');
+  if (protocol === 'http:')
+    return development && ['localhost', '127.0.0.1', '::1'].includes(host) ? 'loopback' : null;
+  if (protocol !== 'https:') return null;
+  if (privateOrigins.includes(origin)) return 'any';
+  return isIP(host) !== 0 && !isReachable(host, 'public') ? null : 'public';
+}
+
 /** What node:http asks for the addresses of a name: all of them are good, or it gets none. */
 export function lookupWithin(reach: Reach): LookupFunction {
   return (hostname, options, callback) => {
