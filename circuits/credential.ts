@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import type { FactId } from './protocol.ts';
 import { base64url32, fieldText, origin, parse, reference, time } from './shape.ts';
+import { statusShape } from './status-list.ts';
 
 // Receipt and credential (docs/protocol.md, section 6).
 
@@ -29,10 +30,12 @@ export const credentialShape = v.strictObject({
   cnf: v.strictObject({ jkt: base64url32 }),
   schema: v.literal(ACCOUNTS_SCHEMA),
   accountsRoot: fieldText,
+  /** Where it is revoked. A tenant whose status lists the verifier knows issues none without. */
+  status: v.optional(statusShape),
   iat: time,
   exp: time,
 });
-/** What an issuer signs: a commitment, who holds it, until when. */
+/** What an issuer signs: a commitment, who holds it, until when, where it is revoked. */
 export type Credential = v.InferOutput<typeof credentialShape>;
 
 export const parseReceipt = (input: unknown): Receipt => parse(receiptShape, input);

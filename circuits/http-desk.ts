@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { tenantName } from './http.ts';
 import { publicJwkShape } from './jws.ts';
 import { base64url16, base64url32, code, factId, fieldText, reference, text, time } from './shape.ts';
+import { remoteUrl, statusListsUrl } from './status-list.ts';
 import { direction, mode, purpose, transaction, verdict } from './wire.ts';
 
 // Bodies and answers of the routes for tenants' back ends, operators and anyone (docs/protocol.md, section 8).
@@ -18,6 +19,26 @@ export const enrolmentAnswer = v.strictObject({
 
 export const issuerBody = v.strictObject({ jwk: publicJwkShape });
 export const issuerAnswer = v.strictObject({ issuer: base64url32 });
+
+/** Where an issuer publishes its keys and what it revoked; an empty one: nowhere. */
+export const issuerSourceBody = v.pipe(
+  v.strictObject({
+    /** Address of a JWK set. */
+    jwks: v.optional(remoteUrl),
+    /** Address below which the status lists stand. From then on each credential needs a place in one. */
+    statusLists: v.optional(statusListsUrl),
+    /** How long a status list is believed whose fresh copy cannot be had; without it not at all. */
+    staleSeconds: v.optional(v.pipe(time, v.maxValue(86_400))),
+  }),
+  v.check(({ statusLists, staleSeconds = 0 }) => statusLists !== undefined || staleSeconds === 0),
+);
+export type IssuerSourceBody = v.InferOutput<typeof issuerSourceBody>;
+export const issuersAnswer = v.strictObject({
+  /** Pinned keys, by thumbprint. */
+  issuers: v.array(v.strictObject({ issuer: base64url32, addedAt: time })),
+  source: issuerSourceBody,
+});
+export type IssuersAnswer = v.InferOutput<typeof issuersAnswer>;
 
 export const policyBody = v.strictObject({
   policy: reference,

@@ -14,5 +14,6 @@ export * from './protocol.ts';
 export * from './proving-key.ts';
 export * from './scope.ts';
 export * from './shape.ts';
+export * from './status-list.ts';
 export * from './wire.ts';
 export * from './witness.ts';

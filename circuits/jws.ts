@@ -12,6 +12,8 @@ export const JWS_TYPES = {
   receipt: 'akashi-receipt+jwt',
   credential: 'akashi-credential+jwt',
   keys: 'akashi-keys+jwt',
+  /** Fixed by draft-ietf-oauth-status-list. */
+  statusList: 'statuslist+jwt',
 } as const;
 
 export type JwsKind = keyof typeof JWS_TYPES;

@@ -13,6 +13,15 @@ const shapes: readonly [string, (input: unknown) => unknown, Json, readonly stri
   ['request', parseRequest, vectors.request.payload, ['operator', 'transaction']],
   ['receipt', parseReceipt, vectors.receipt.payload, []],
   ['credential', parseCredential, vectors.credential.payload, []],
+  [
+    'credential with a status',
+    parseCredential,
+    {
+      ...vectors.credential.payload,
+      status: { status_list: { idx: 7, uri: 'https://bank.example/status/0' } },
+    },
+    ['status'],
+  ],
   ['key statement', parseKeyStatement, vectors.keys.payload, []],
   ['presentation', parsePresentation, vectors.presentation, ['code', 'credential']],
   ['proof', parseProof, vectors.presentation.facts[0].proof, []],

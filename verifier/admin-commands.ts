@@ -15,7 +15,7 @@ import type { AuditEntry, Store } from './store.ts';
 const AUDIT_PAGE = 500;
 
 /** Runs one command on the opened store, which is closed after it whatever happens. */
-async function withStore<T>(
+export async function withStore<T>(
   flags: Flags,
   context: CommandContext,
   work: (store: Store) => Promise<T>,

@@ -1,12 +1,24 @@
-import { parse, reference, text } from '@akashi/circuits';
+import {
+  AkashiError,
+  type IssuerSourceBody,
+  issuerSourceBody,
+  parse,
+  publicJwkShape,
+  reference,
+  text,
+  thumbprint,
+} from '@akashi/circuits';
 import * as v from 'valibot';
-import type { Operator, Store } from './store.ts';
+import { isCurvePoint } from './key-sets.ts';
+import { reachOf } from './network.ts';
+import type { Actor, Operator, Store } from './store.ts';
 import { newApiKey, newToken, type Random, tokenHash } from './token.ts';
 
 // What the person who runs a verifier sets up, on the command line or from a program of their own. Secrets are given
 // out once and kept as hashes.
 
 const SIGN_IN_SECONDS = 600;
+const CLI: Actor = { kind: 'cli' };
 
 const tenantShape = v.strictObject({
   tenant: reference,
@@ -62,6 +74,40 @@ export async function createApiKey(
 }
 
 /**
+ * Pins a public key of a tenant's issuer.
+ * @returns its thumbprint
+ * @throws AkashiError `malformed`; TypeError when there is no such tenant
+ */
+export async function pinIssuer(store: Store, tenant: string, jwk: unknown, now: number): Promise<string> {
+  const key = parse(publicJwkShape, jwk);
+  if (!(await isCurvePoint(key))) throw new AkashiError('malformed');
+  await requireTenant(store, tenant);
+  const issuer = await thumbprint(key);
+  await store.addIssuer(tenant, issuer, key, CLI, now);
+  return issuer;
+}
+
+/** Takes a pinned key back. @throws TypeError when it is none */
+export async function unpinIssuer(store: Store, tenant: string, issuer: string, now: number): Promise<void> {
+  if (!(await store.removeIssuer(tenant, issuer, CLI, now))) throw new TypeError('there is no such issuer');
+}
+
+/** Sets where a tenant's issuer publishes. @throws AkashiError `malformed`; TypeError when there is no such tenant */
+export async function setIssuerSource(
+  store: Store,
+  tenant: string,
+  source: IssuerSourceBody,
+  now: number,
+): Promise<void> {
+  const { jwks = null, statusLists = null, staleSeconds = 0 } = parse(issuerSourceBody, source);
+  for (const url of [jwks, statusLists])
+    if (url !== null && !mayBeFetched(url)) throw new AkashiError('malformed');
+  await requireTenant(store, tenant);
+  const none = jwks === null && statusLists === null;
+  await store.setIssuerSource(tenant, none ? null : { jwks, statusLists, staleSeconds }, CLI, now);
+}
+
+/**
  * Makes an operator.
  * @returns the operator's id
  * @throws AkashiError `malformed`; TypeError when there is no such tenant
@@ -94,6 +140,11 @@ export async function createSignInLink(
 
 async function requireTenant(store: Store, tenant: string): Promise<void> {
   if ((await store.tenant(tenant)) === undefined) throw new TypeError('there is no such tenant');
+}
+
+/** Whether any verifier may fetch this; whether this one does, its own network decides. */
+function mayBeFetched(url: string): boolean {
+  return reachOf(url, { development: true, privateOrigins: [new URL(url).origin] }) !== null;
 }
 
 function isOrigin(input: string): boolean {

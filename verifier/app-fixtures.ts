@@ -14,11 +14,13 @@ import type { Hono } from 'hono';
 import { exportJWK, generateKeyPair } from 'jose';
 import { createOperator, createSignInLink, createTenant } from './admin.ts';
 import { createApp } from './app.ts';
+import type { ProofChecker } from './checker.ts';
 import { createDevelopmentKeys, type Keys, openKeys } from './keys.ts';
+import type { ReadDocument } from './remote-document.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 import type { Store } from './store.ts';
 import { loadVerificationKeys } from './verification-keys.ts';
-import type { Alert, LogEntry, Notice } from './verifier.ts';
+import { type Alert, issuersFor, type LogEntry, type Notice } from './verifier.ts';
 
 // A verifier under test: the real app on a real SQLite file, a clock that tests turn, and what came out of its hooks.
 
@@ -36,7 +38,13 @@ export interface World {
   close(): Promise<void>;
 }
 
-export async function openWorld(): Promise<World> {
+export interface WorldOptions {
+  /** What tenants' servers answer; without it nobody is there. */
+  readonly read?: ReadDocument;
+  readonly checker?: ProofChecker;
+}
+
+export async function openWorld({ read = nobody, checker }: WorldOptions = {}): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), 'akashi-app-'));
   const store = openSqliteStore({ file: join(folder, 'akashi.db') });
   const clock = { now: 1_900_000_000 };
@@ -45,13 +53,16 @@ export async function openWorld(): Promise<World> {
   const notices: Notice[] = [];
   const alerts: Alert[] = [];
   const log: LogEntry[] = [];
+  const now = () => clock.now;
   const app = createApp({
+    ...(checker === undefined ? {} : { checker }),
     store,
-    now: () => clock.now,
+    now,
     random: randomBytes,
     keys,
     verificationKeys: await loadVerificationKeys(),
     origin: ORIGIN,
+    issuers: issuersFor({ store, now, origin: ORIGIN, log: (entry) => log.push(entry), read }),
     notify: async (notice) => void notices.push(notice),
     alert: async (alert) => void alerts.push(alert),
     log: (entry) => log.push(entry),
@@ -63,6 +74,10 @@ export async function openWorld(): Promise<World> {
       await rm(folder, { recursive: true });
     },
   };
+}
+
+async function nobody(): Promise<string> {
+  throw new Error('nobody is there');
 }
 
 export interface Answer {

@@ -2,6 +2,7 @@ import { AkashiError } from '@akashi/circuits';
 import { type Context, Hono } from 'hono';
 import { routePath } from 'hono/route';
 import { addDeviceRoutes } from './device-routes.ts';
+import { addIssuerRoutes } from './issuer-routes.ts';
 import { addOperatorRoutes } from './operator-routes.ts';
 import { admitOrigin, answerPreflight } from './origin.ts';
 import { addPinRoutes } from './pin-routes.ts';
@@ -47,6 +48,7 @@ export function createApp(options: VerifierOptions): Hono {
   addDeviceRoutes(app, verifier);
   addPinRoutes(app, verifier);
   addTenantRoutes(app, verifier);
+  addIssuerRoutes(app, verifier);
   addOperatorRoutes(app, verifier);
   addVerificationRoutes(app, verifier);
   addRequestRoutes(app, verifier);

@@ -10,6 +10,7 @@ import {
   type TenantFixture,
   type World,
 } from './app-fixtures.ts';
+import { inlineChecker } from './checker.ts';
 import {
   attemptOf,
   type EnrolledPhone,
@@ -20,6 +21,7 @@ import {
   startAccepted,
 } from './phone-fixtures.ts';
 import { endProver } from './prover-fixtures.ts';
+import { loadVerificationKeys } from './verification-keys.ts';
 
 let world: World;
 let bank: TenantFixture;
@@ -110,21 +112,36 @@ describe('an attempt', () => {
     expect(await desk(verification)).toMatchObject({ verdict: 'reported', factors: [] });
   });
 
-  test('a fault of the verifier fails the attempt and opens the next: nobody is stuck', async () => {
-    const account = await issueAccount(world, bank, phone);
-    const { code, opened, path } = await accept({ policy: 'owns-account' });
-    const good = await makePresentation(phone, { opened, code, account });
-    const { issuerKey } = world.store;
-    world.store.issuerKey = () => Promise.reject(new Error('disk on fire'));
-    const failed = await phone.call('POST', path, good);
-    world.store.issuerKey = issuerKey;
+  test('a fault while proofs are checked fails the attempt and opens the next: nobody is stuck', async () => {
+    await world.close();
+    const { check, close } = inlineChecker(await loadVerificationKeys(), randomBytes);
+    let burning = true;
+    const burn = () => Promise.reject(new Error('disk on fire'));
+    world = await openWorld({ checker: { check: (checks) => (burning ? burn() : check(checks)), close } });
+    bank = await openTenant(world, 'bank');
+    phone = await enrolPhone(world, bank, 'customer-1', '8035174926');
+    const { code, opened, path } = await accept();
+    const failed = await phone.call('POST', path, await makePresentation(phone, { opened, code }));
+    burning = false;
     expect(failed.json).toMatchObject({ state: 'accepted', attempt: { left: 2 } });
     expect(await reasons()).toEqual(['internal']);
     expect(world.log).toContainEqual({
       ...{ level: 'error', event: 'presentation.fault', fault: expect.stringMatching(/^Error at /) },
     });
-    const again = await makePresentation(phone, { opened: failed, code, account });
+    const again = await makePresentation(phone, { opened: failed, code });
     expect((await phone.call('POST', path, again)).json).toMatchObject({ verdict: 'passed' });
+  });
+
+  test('a fault before the attempt is used up leaves it good', async () => {
+    const account = await issueAccount(world, bank, phone);
+    const { code, opened, path } = await accept({ policy: 'owns-account' });
+    const good = await makePresentation(phone, { opened, code, account });
+    const { issuerKey } = world.store;
+    world.store.issuerKey = () => Promise.reject(new Error('disk on fire'));
+    expect(refusal(await phone.call('POST', path, good))).toBe('500 internal');
+    world.store.issuerKey = issuerKey;
+    expect((await phone.call('POST', path, good)).json).toMatchObject({ verdict: 'passed' });
+    expect(await reasons()).toEqual([]);
   });
 
   test('a verifier with too much to check says so at once, and the attempt is good later', async () => {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runCommand } from './command-line.ts';
+import { newIssuerKey } from './issuer-fixtures.ts';
 
 let folder: string;
 let env: Record<string, string>;
@@ -154,6 +155,61 @@ test('keys made, certified offline, installed and rotated start a verifier; unce
   expect(await jwks()).toBe(2);
   env.AKASHI_ORIGIN = 'https://other.example';
   expect((await run(['start'])).err).toContain('is for http://localhost');
+});
+
+test('an issuer’s key is pinned and taken back, and where it publishes is set, by the person who runs the verifier', async () => {
+  const { jwk, kid } = await newIssuerKey();
+  await writeFile(path('issuer.jwk'), JSON.stringify(jwk));
+  await run(['tenant', 'add', 'bank', '--name', 'Bank']);
+  const list = async () => (await run(['issuer', 'list', 'bank'])).out;
+  expect((await run(['issuer', 'add', 'bank', path('issuer.jwk')])).out).toEqual([kid]);
+  const source = [
+    'issuer',
+    'source',
+    'bank',
+    '--status-lists',
+    'https://bank.example/status/',
+    '--stale',
+    '60',
+  ];
+  expect((await run([...source, '--jwks', 'https://bank.example/keys'])).code).toBe(0);
+  expect(await list()).toEqual([
+    `pinned ${kid}`,
+    'jwks https://bank.example/keys',
+    'status-lists https://bank.example/status/, stale for 60 seconds at most',
+  ]);
+  expect((await run(['issuer', 'remove', 'bank', kid])).code).toBe(0);
+  expect((await run(['issuer', 'source', 'bank'])).code).toBe(0);
+  expect(await list()).toEqual([]);
+  await writeFile(path('private.jwk'), JSON.stringify({ ...jwk, d: jwk.x }));
+  await writeFile(path('off.jwk'), JSON.stringify({ ...jwk, x: jwk.y }));
+  const wrong: readonly (readonly [number, string[]])[] = [
+    [1, ['issuer', 'remove', 'bank', kid]],
+    [1, ['issuer', 'add', 'nobody', path('issuer.jwk')]],
+    [1, ['issuer', 'add', 'bank', path('private.jwk')]],
+    [1, ['issuer', 'add', 'bank', path('off.jwk')]],
+    [2, ['issuer', 'add', 'bank', path('nothing.jwk')]],
+    [1, ['issuer', 'source', 'nobody', '--jwks', 'https://bank.example/keys']],
+    [1, ['issuer', 'source', 'bank', '--jwks', 'http://bank.example/keys']],
+    [1, ['issuer', 'source', 'bank', '--jwks', 'https://bank.example/keys', '--stale', '60']],
+    [1, ['issuer', 'source', 'bank', '--status-lists', 'https://bank.example/status']],
+    [2, [...source.slice(0, -1), 'long']],
+  ];
+  for (const [code, args] of wrong) expect([args, (await run(args)).code]).toEqual([args, code]);
+  expect(await list()).toEqual([]);
+});
+
+test('origins inside of the own network are named one by one', async () => {
+  const start = (origins: string) => run(['start', '--development', '--private-origins', origins]);
+  for (const origins of [
+    'http://10.0.0.1',
+    'https://bank.example/path',
+    'bank.example',
+    'https://a.example,https://b.example',
+  ]) {
+    const { code, err } = await start(origins);
+    expect([code, err.includes('--private-origins')]).toEqual([2, true]);
+  }
 });
 
 test('development mode makes its own keys, says so loudly, and finds them again', async () => {

@@ -12,6 +12,12 @@ import {
 } from './admin-commands.ts';
 import { AuditBroken } from './audit.ts';
 import { ConfigurationError, type Flags } from './configuration.ts';
+import {
+  addIssuerCommand,
+  issuerSourceCommand,
+  listIssuersCommand,
+  removeIssuerCommand,
+} from './issuer-commands.ts';
 import { certifyCommand, createCommand, installCommand, rootCommand, rotateCommand } from './key-commands.ts';
 import { KeyFileError } from './key-file.ts';
 import { type CommandContext, startCommand } from './start-command.ts';
@@ -21,10 +27,16 @@ import { type CommandContext, startCommand } from './start-command.ts';
 const HELP = `akashi: verify callers without seeing what is verified
 
   akashi start [--development] [--origin URL] [--port N] [--hostname H] [--keys FILE]
+               [--private-origins "URL..."]          where tenants may publish inside of this network
   akashi migrate
   akashi tenant add ID --name NAME [ORIGIN...]       prints the tenant's API key
   akashi tenant origins ID [ORIGIN...]               pages that may call from a browser
   akashi key add TENANT                              prints a further API key
+  akashi issuer add TENANT FILE                      pins the key in FILE (JWK), prints its thumbprint
+  akashi issuer remove TENANT THUMBPRINT
+  akashi issuer list TENANT                          pinned keys, and what is published where
+  akashi issuer source TENANT [--jwks URL] [--status-lists URL/] [--stale SECONDS]
+                                                     where keys and status lists are published; none: nowhere
   akashi operator add TENANT --name NAME [--role operator|admin]
                                                      prints the operator's id
   akashi operator link TENANT OPERATOR [--desk URL]  prints a one-use sign-in link
@@ -39,8 +51,8 @@ const HELP = `akashi: verify callers without seeing what is verified
   akashi audit export TENANT                         one JSON line for each entry
 
 Commands on the database take --database FILE, or --development for the one in ./.akashi.
-Environment: AKASHI_ORIGIN, AKASHI_PORT, AKASHI_HOSTNAME, AKASHI_DATABASE, AKASHI_KEYS_FILE or AKASHI_KEYS (the
-document itself).
+Environment: AKASHI_ORIGIN, AKASHI_PORT, AKASHI_HOSTNAME, AKASHI_DATABASE, AKASHI_PRIVATE_ORIGINS, AKASHI_KEYS_FILE or
+AKASHI_KEYS (the document itself).
 Exit codes: 0 done, 1 failed, 2 wrong use or configuration, 3 audit chain broken.
 `;
 
@@ -56,6 +68,10 @@ const OPTIONS = {
   public: { type: 'string' },
   statement: { type: 'string' },
   thumbprint: { type: 'string' },
+  'private-origins': { type: 'string' },
+  jwks: { type: 'string' },
+  'status-lists': { type: 'string' },
+  stale: { type: 'string' },
   name: { type: 'string' },
   role: { type: 'string' },
   desk: { type: 'string' },
@@ -77,6 +93,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'tenant add': { run: addTenantCommand, words: [1, 1 + MAX_ORIGINS] },
   'tenant origins': { run: tenantOriginsCommand, words: [1, 1 + MAX_ORIGINS] },
   'key add': { run: addKeyCommand, words: [1, 1] },
+  'issuer add': { run: addIssuerCommand, words: [2, 2] },
+  'issuer remove': { run: removeIssuerCommand, words: [2, 2] },
+  'issuer list': { run: listIssuersCommand, words: [1, 1] },
+  'issuer source': { run: issuerSourceCommand, words: [1, 1] },
   'operator add': { run: addOperatorCommand, words: [1, 1] },
   'operator link': { run: operatorLinkCommand, words: [2, 2] },
   'keys root': { run: rootCommand, words: [0, 0] },

@@ -54,6 +54,19 @@ export function checkedOrigin(text: string): string {
   return text;
 }
 
+/** Origins inside of the verifier's own network where tenants may publish, with blanks between. */
+export function privateOriginsSetting(flags: Flags, env: Environment): readonly string[] {
+  const text = settingOf(flags, env, 'private-origins', 'AKASHI_PRIVATE_ORIGINS') ?? '';
+  const origins = text.split(/\s+/).filter((origin) => origin !== '');
+  for (const origin of origins) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin || !origin.startsWith('https:'))
+      throw new ConfigurationError(
+        'AKASHI_PRIVATE_ORIGINS or --private-origins are https://HOST[:PORT], without a path',
+      );
+  }
+  return origins;
+}
+
 /** The keys, from a file or from the environment itself, certified for this origin. */
 export async function keysSetting(flags: Flags, env: Environment, origin: string): Promise<Keys> {
   const file = settingOf(flags, env, 'keys', 'AKASHI_KEYS_FILE');

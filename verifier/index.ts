@@ -4,12 +4,16 @@ export {
   createSignInLink,
   createTenant,
   type NewTenant,
+  pinIssuer,
+  setIssuerSource,
   setOrigins,
+  unpinIssuer,
 } from './admin.ts';
 export { createApp } from './app.ts';
 export { AuditBroken, type AuditFault, type AuditHead, auditOrigin, verifyAudit } from './audit.ts';
 export { type FactCheck, inlineChecker, type ProofChecker } from './checker.ts';
 export { workerChecker } from './checker-lane.ts';
+export { type Issuers, type IssuersOptions, openIssuers } from './issuers.ts';
 export { createSecretFile, KeyFileError, readSecretFile, replaceSecretFile } from './key-file.ts';
 export {
   type Certification,
@@ -39,9 +43,10 @@ export {
   verifyPoints,
   verifyProof,
 } from './proof.ts';
+export type { ReadDocument, RemoteDocument } from './remote-document.ts';
 export { type Service, type ServiceOptions, startVerifier } from './service.ts';
 export { openSqliteStore } from './sqlite-store.ts';
-export type { AuditEntry, Operator, Store, Tenant } from './store.ts';
+export type { AuditEntry, IssuerSource, Operator, Store, Tenant } from './store.ts';
 export type { Random } from './token.ts';
 export { loadVerificationKeys, type VerificationKeys } from './verification-keys.ts';
 export type { Alert, LogEntry, Notice, VerifierOptions } from './verifier.ts';

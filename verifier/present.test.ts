@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { FIELD_ORDER, tenantScope } from '@akashi/circuits';
+import { FIELD_ORDER, signJws, tenantScope } from '@akashi/circuits';
 import { accountReference } from '@akashi/circuits/poseidon';
 import { base64url } from 'jose';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -41,6 +41,8 @@ afterEach(() => world.close());
 afterAll(endProver);
 
 const accept = (changes = {}) => startAccepted(world, bank, phone, changes);
+/** A place in a list that this tenant never told of. */
+const statusOf = (idx: number) => ({ status_list: { idx, uri: 'https://bank.example/status/0' } });
 const reasons = () => reasonsOf(world, 'bank');
 
 const desk = async (verification: string) =>
@@ -150,11 +152,13 @@ describe('a presentation that does not hold', () => {
     const { now } = world.clock;
     const [head = '', , signature = ''] = account.credential.split('.');
     const wrong: readonly (readonly [string, string])[] = [
+      ['type', await signJws('receipt', account.claims, bank.issuer)],
+      ['tenant', await signCredential(world, shop, account.claims)],
       ['issuer', await signCredential(world, bank, account.claims, { ...shop.issuer })],
       ['issuer', await signCredential(world, bank, { ...account.claims, iss: shop.issuer.kid })],
       ['signature', await signCredential(world, bank, account.claims, { kid: bank.issuer.kid, privateKey })],
       ['signature', `${head}.${base64url.encode(JSON.stringify({}))}.${signature}`],
-      ['shape', await signCredential(world, bank, { ...account.claims, schema: 'akashi/other/v1' })],
+      ['schema', await signCredential(world, bank, { ...account.claims, schema: 'akashi/other/v1' })],
       ['shape', await signCredential(world, bank, { ...account.claims, admin: true })],
       [
         'shape',
@@ -166,6 +170,7 @@ describe('a presentation that does not hold', () => {
       ['device', await signCredential(world, bank, { ...account.claims, cnf: { jkt: shop.issuer.kid } })],
       ['not_yet', await signCredential(world, bank, { ...account.claims, iat: now + 61 })],
       ['expired', await signCredential(world, bank, { ...account.claims, exp: now })],
+      ['status', await signCredential(world, bank, { ...account.claims, status: statusOf(0) })],
     ];
     const expected: string[] = [];
     // Credentials are checked first, so the proofs of another verification do to get that far.

@@ -11,7 +11,7 @@ import {
 } from '@akashi/circuits';
 import type { FactCheck } from './checker.ts';
 import { isCode } from './codes.ts';
-import { checkCredential } from './credential.ts';
+import { type CredentialRefusal, checkCredential, lapsed } from './credential.ts';
 import type { DeviceCall } from './device-auth.ts';
 import { type ProofPoints, parsePoints } from './proof.ts';
 import { readRequest } from './requests.ts';
@@ -52,6 +52,8 @@ export async function present(
   presentation: Presentation,
 ): Promise<VerificationRow> {
   const open = openAttempt(verifier, call, row, presentation);
+  // Before the queue: this may wait for a tenant's server, and no place in the queue waits with it.
+  const credentials = await checkCredentials(verifier, call, row, open.facts);
   return verifier.queue.run(async () => {
     const { tenant, device } = call.device;
     const consumed = await verifier.store.consumeAttempt(
@@ -66,11 +68,13 @@ export async function present(
       verifier.now(),
     );
     if (typeof consumed === 'string') throw new AkashiError(consumed);
-    const outcome = await checkAttempt(verifier, call, row, open).catch((error: unknown) => {
-      // The attempt is used up; without a result none would open again before the verification ends.
-      verifier.log({ level: 'error', event: 'presentation.fault', fault: faultOf(error) });
-      return { reason: 'internal', provenCommitment: null } satisfies Outcome;
-    });
+    const outcome = await checkAttempt(verifier, call, row, { ...open, credentials }).catch(
+      (error: unknown) => {
+        // The attempt is used up; without a result none would open again before the verification ends.
+        verifier.log({ level: 'error', event: 'presentation.fault', fault: faultOf(error) });
+        return { reason: 'internal', provenCommitment: null } satisfies Outcome;
+      },
+    );
     const result: AttemptResult = {
       tenant,
       verification: row.verification,
@@ -134,21 +138,15 @@ async function checkAttempt(
   verifier: Verifier,
   call: DeviceCall,
   row: VerificationRow,
-  open: OpenAttempt,
+  open: OpenAttempt & { readonly credentials: readonly CheckedCredential[] },
 ): Promise<Outcome> {
-  const reasons: string[] = [];
-  const credentials: (Credential | null)[] = [];
-  for (const { entry, credential } of open.facts) {
-    const checked = credential === null ? null : await checkOne(verifier, call, row, credential);
-    if (typeof checked === 'string') reasons.push(`credential:${entry.fact}:${checked}`);
-    credentials.push(typeof checked === 'string' ? null : checked);
-  }
+  const reasons = open.credentials.flatMap((checked, i) => refusalReason(checked, open.facts[i]));
   const checks: FactCheck[] = [];
   for (const [index, { entry, points }] of open.facts.entries()) {
     const { request, nonce, code } = open;
     const signals = expectedSignals(entry, {
       commitment: call.device.commitment,
-      accountsRoot: credentials[index]?.accountsRoot ?? null,
+      accountsRoot: credentialAt(open.credentials, index)?.accountsRoot ?? null,
       challenge: challenge({ request, index, nonce, code }),
     });
     if (signals !== null) checks.push({ fact: entry.fact, signals, points });
@@ -160,21 +158,49 @@ async function checkAttempt(
     else if (fact === 'pin') provenCommitment = call.device.commitment;
   }
   const { codeKey } = verifier.keys;
+  // What became known while the proofs were checked.
+  for (const [i] of open.facts.entries()) {
+    const credential = credentialAt(open.credentials, i);
+    const why =
+      credential && lapsed(credential, { tenant: row.tenant, now: verifier.now() }, verifier.issuers);
+    reasons.push(...refusalReason(why, open.facts[i]));
+  }
   const codeHolds = open.code === null || isCode('transfer', codeKey, row.verification, open.code);
   if (!codeHolds) reasons.push('code');
   return { reason: reasons[0] ?? null, provenCommitment };
 }
 
-function checkOne(verifier: Verifier, call: DeviceCall, row: VerificationRow, credential: string) {
-  const { store, origin } = verifier;
+/** A credential, why it is refused, or none because its fact has none. */
+type CheckedCredential = Credential | CredentialRefusal | null;
+
+function credentialAt(credentials: readonly CheckedCredential[], index: number): Credential | null {
+  const checked = credentials[index] ?? null;
+  return typeof checked === 'string' ? null : checked;
+}
+
+function refusalReason(checked: CheckedCredential, claimed: Claimed | undefined): readonly string[] {
+  return typeof checked === 'string' ? [`credential:${claimed?.entry.fact}:${checked}`] : [];
+}
+
+/** The credentials of a presentation, at once: each may wait for the tenant's server. */
+function checkCredentials(
+  verifier: Verifier,
+  call: DeviceCall,
+  row: VerificationRow,
+  facts: readonly Claimed[],
+): Promise<readonly CheckedCredential[]> {
   const expected = {
-    audience: origin,
+    audience: verifier.origin,
     tenant: row.tenant,
     subject: row.subject,
     thumbprint: call.thumbprint,
     now: verifier.now(),
   };
-  return checkCredential(credential, expected, store.issuerKey.bind(store));
+  return Promise.all(
+    facts.map(({ credential }) =>
+      credential === null ? null : checkCredential(credential, expected, verifier.issuers),
+    ),
+  );
 }
 
 /**

@@ -1,4 +1,4 @@
-import { AkashiError, type PendingRequest, presentationShape } from '@akashi/circuits';
+import { AkashiError, needsCredential, type PendingRequest, presentationShape } from '@akashi/circuits';
 import type { Context, Hono } from 'hono';
 import { authenticateDevice, type DeviceCall, identifyDevice, isStillEnrolled } from './device-auth.ts';
 import { parseBody, parseId } from './input.ts';
@@ -37,7 +37,11 @@ export function addRequestRoutes(app: Hono, verifier: Verifier): void {
     const call = await authenticateDevice(verifier, c);
     const { tenant, device } = call.device;
     const attempt = { attempt: newToken(random), nonce: random(32) };
-    return answer(c, verifier, call, await store.accept(tenant, parseId(c), device, attempt, now()));
+    const row = await store.accept(tenant, parseId(c), device, attempt, now());
+    // While the customer types: the presentation that follows is to find everything at hand.
+    if (typeof row !== 'string' && row.facts.some(({ fact }) => needsCredential(fact)))
+      verifier.issuers.refresh(tenant);
+    return answer(c, verifier, call, row);
   });
 
   app.post('/v1/requests/:id/later', async (c) => {

@@ -68,6 +68,14 @@ export const issuers = sqliteTable(
   (table) => [primaryKey({ columns: [table.tenant, table.issuer] })],
 );
 
+export const issuerSources = sqliteTable('issuer_sources', {
+  tenant: text('tenant').primaryKey(),
+  jwks: text('jwks'),
+  statusLists: text('status_lists'),
+  staleSeconds: integer('stale_seconds').notNull(),
+  setAt: integer('set_at').notNull(),
+});
+
 export const policies = sqliteTable(
   'policies',
   {

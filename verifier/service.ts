@@ -5,12 +5,13 @@ import { createAdaptorServer } from '@hono/node-server';
 import { createApp } from './app.ts';
 import { inlineChecker, type ProofChecker } from './checker.ts';
 import { workerChecker } from './checker-lane.ts';
+import type { Issuers } from './issuers.ts';
 import { type Keys, signingKey } from './keys.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 import type { Store } from './store.ts';
 import type { Random } from './token.ts';
 import { loadVerificationKeys, type VerificationKeys } from './verification-keys.ts';
-import { faultOf, type LogEntry, type VerifierOptions } from './verifier.ts';
+import { faultOf, issuersFor, type LogEntry, type VerifierOptions } from './verifier.ts';
 
 export interface ServiceOptions {
   /** The SQLite file; made when it is not there. */
@@ -24,6 +25,8 @@ export interface ServiceOptions {
   readonly hostname?: string;
   /** Threads that check proofs; 0: none but the one that answers. By default one core is left to that one. */
   readonly proofWorkers?: number;
+  /** Origins inside of this verifier's own network where tenants may publish; elsewhere only public addresses. */
+  readonly privateOrigins?: readonly string[];
   readonly log: (entry: LogEntry) => void;
   readonly notify?: VerifierOptions['notify'];
   readonly alert?: VerifierOptions['alert'];
@@ -50,7 +53,8 @@ const IDLE_CHECK_MS = 20;
 const MAX_HEADER_BYTES = 16 * 1024;
 
 /**
- * Opens the store, listens, and keeps house every second: ends what is over its time, links the audit.
+ * Opens the store, listens, and keeps house every second: ends what is over its time, links the audit, keeps at hand what
+ * issuers publish.
  * @throws Error when the store, the keys or the port cannot be had
  */
 export async function startVerifier(options: ServiceOptions): Promise<Service> {
@@ -73,6 +77,8 @@ export async function startVerifier(options: ServiceOptions): Promise<Service> {
     const port = await listen(server, options.port, hostname);
     const checker = checkerOf(options, verificationKeys, random);
     const origin = options.origin ?? `http://localhost:${port}`;
+    const { privateOrigins } = options;
+    const issuers = issuersFor({ store, now: clock, origin, log, privateOrigins, closing: closing.signal });
     try {
       const keys = typeof options.keys === 'function' ? await options.keys(origin) : options.keys;
       signingKey(keys, clock());
@@ -80,6 +86,7 @@ export async function startVerifier(options: ServiceOptions): Promise<Service> {
       app = createApp({
         ...{ store, now: clock, random, keys, verificationKeys, origin, log },
         checker,
+        issuers,
         ...hooks,
         closing: closing.signal,
       });
@@ -88,7 +95,7 @@ export async function startVerifier(options: ServiceOptions): Promise<Service> {
       await checker.close();
       throw error;
     }
-    const endUpkeep = startUpkeep(store, clock, log);
+    const endUpkeep = startUpkeep(store, issuers, clock, log);
     return {
       origin,
       port,
@@ -143,11 +150,17 @@ async function stop(server: Server): Promise<void> {
   clearTimeout(grace);
 }
 
-/** Ends what is over its time and links the audit, every second, one round at a time. */
-function startUpkeep(store: Store, clock: () => number, log: (entry: LogEntry) => void): () => Promise<void> {
+/** Every second: ends what is over its time and links the audit, one round at a time; has what issuers publish fetched. */
+function startUpkeep(
+  store: Store,
+  issuers: Issuers,
+  clock: () => number,
+  log: (entry: LogEntry) => void,
+): () => Promise<void> {
   let round: Promise<void> = Promise.resolve();
   let idle = true;
   const timer = setInterval(() => {
+    issuers.refresh();
     if (!idle) return;
     idle = false;
     round = keepHouse(store, clock, log).finally(() => {

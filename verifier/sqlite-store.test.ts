@@ -210,6 +210,8 @@ describe('a SQLite file', () => {
     await store.claim({ ...ask, matches: () => false }, { kind: 'backend' }, NOW);
     await store.knowsOrigin('https://a.example');
     await store.policies('bank');
+    await store.issuers('bank');
+    await store.issuerSource('bank');
     await store.sweep(NOW + 100_000);
     await events(store);
     const searched = plans.filter((detail) =>

@@ -12,6 +12,7 @@ import {
   type Transaction,
 } from './sqlite-database.ts';
 import * as devices from './sqlite-devices.ts';
+import * as issuers from './sqlite-issuers.ts';
 import * as operators from './sqlite-operators.ts';
 import * as pins from './sqlite-pins.ts';
 import * as requests from './sqlite-requests.ts';
@@ -45,8 +46,12 @@ function tenantVerbs(db: SqliteDatabase) {
     knowsOrigin: read(tenants.knowsOrigin),
     addApiKey: write(tenants.addApiKey),
     tenantByApiKey: read(tenants.tenantByApiKey),
-    addIssuer: write(tenants.addIssuer),
-    issuerKey: read(tenants.issuerKey),
+    addIssuer: write(issuers.addIssuer),
+    removeIssuer: write(issuers.removeIssuer),
+    issuerKey: read(issuers.issuerKey),
+    issuers: read(issuers.listIssuers),
+    setIssuerSource: write(issuers.setIssuerSource),
+    issuerSource: read(issuers.issuerSource),
     putPolicy: write(tenants.putPolicy),
     policies: read(tenants.listPolicies),
     addOperator: write(operators.addOperator),

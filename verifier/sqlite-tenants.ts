@@ -1,12 +1,12 @@
-import type { Policy, PublicJwk } from '@akashi/circuits';
+import type { Policy } from '@akashi/circuits';
 import { and, asc, desc, eq, max, sql } from 'drizzle-orm';
-import { apiKeys, issuers, limits, origins, policies, tenants } from './schema.ts';
+import { apiKeys, limits, origins, policies, tenants } from './schema.ts';
 import { record } from './sqlite-audit.ts';
 import type { Query, Transaction } from './sqlite-database.ts';
 import { prepared } from './sqlite-statement.ts';
 import type { Actor, Limit, Tenant } from './store.ts';
 
-// Tenants, their back ends' keys, issuers, policies and limits. The contract of each verb stands in store.ts.
+// Tenants, their back ends' keys, policies and limits. The contract of each verb stands in store.ts.
 
 const CLI: Actor = { kind: 'cli' };
 const BACKEND: Actor = { kind: 'backend' };
@@ -65,35 +65,6 @@ export function tenantByApiKey(query: Query, keyHash: Uint8Array): Tenant | unde
     .where(eq(apiKeys.keyHash, keyHash))
     .get();
   return row && findTenant(query, row.tenant);
-}
-
-export function addIssuer(
-  tx: Transaction,
-  tenant: string,
-  issuer: string,
-  jwk: PublicJwk,
-  now: number,
-): void {
-  const { changes } = tx.query
-    .insert(issuers)
-    .values({ tenant, issuer, jwk, createdAt: now })
-    .onConflictDoNothing()
-    .run();
-  if (changes > 0) {
-    record(tx, { tenant, at: now, actor: BACKEND, event: 'tenant.issuer_added', about: { issuer } });
-  }
-}
-
-const issuerById = prepared((query) =>
-  query
-    .select({ jwk: issuers.jwk })
-    .from(issuers)
-    .where(and(eq(issuers.tenant, sql.placeholder('tenant')), eq(issuers.issuer, sql.placeholder('issuer'))))
-    .prepare(),
-);
-
-export function issuerKey(query: Query, tenant: string, issuer: string): PublicJwk | undefined {
-  return issuerById(query).get({ tenant, issuer })?.jwk;
 }
 
 export function putPolicy(

@@ -7,6 +7,7 @@ import {
   keysSetting,
   openKeysFrom,
   portSetting,
+  privateOriginsSetting,
   requiredSetting,
   settingOf,
 } from './configuration.ts';
@@ -57,10 +58,12 @@ export async function startCommand(flags: Flags, context: CommandContext): Promi
   const keys = development ? await developmentKeys(origin, random) : await keysSetting(flags, env, origin);
   if (development) err(DEVELOPMENT_NOTICE);
   const hostname = settingOf(flags, env, 'hostname', 'AKASHI_HOSTNAME') ?? 'localhost';
+  const privateOrigins = privateOriginsSetting(flags, env);
   const log = logTo(context.out);
   // No ids: who was reported stands in the audit, which is read by those who may.
   const alert = async () => log({ level: 'warn', event: 'alert.reported' });
-  const service = await startVerifier({ file, keys, origin, port, hostname, log, alert, random });
+  const listen = { origin, port, hostname, privateOrigins };
+  const service = await startVerifier({ file, keys, ...listen, log, alert, random });
   log({ level: 'info', event: 'started' });
   return service;
 }

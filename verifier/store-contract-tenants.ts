@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import type { Store } from './store.ts';
 import { hash, id, NOW } from './store-fixtures.ts';
 
-const jwk = { kty: 'EC', crv: 'P-256', x: `${'x'.repeat(42)}A`, y: `${'y'.repeat(42)}A` } as const;
 const purposes = [{ id: 'transfer', text: { en: 'A transfer', ja: '振込' } }];
 
 export function tenantContract(store: () => Store): void {
@@ -35,14 +34,6 @@ export function tenantContract(store: () => Store): void {
       expect((await store().tenantByApiKey(hash('key 3')))?.tenant).toBe('shop');
       expect(await store().tenantByApiKey(hash('key 4'))).toBeUndefined();
       await expect(store().addApiKey('nobody', hash('key 5'), NOW)).rejects.toThrow();
-    });
-
-    it('know their own issuers only', async () => {
-      await store().addIssuer('bank', 'issuer', jwk, NOW);
-      await store().addIssuer('bank', 'issuer', jwk, NOW);
-      expect(await store().issuerKey('bank', 'issuer')).toEqual(jwk);
-      expect(await store().issuerKey('shop', 'issuer')).toBeUndefined();
-      expect(await store().issuerKey('bank', 'other')).toBeUndefined();
     });
 
     it('give each policy a next version, and list the newest', async () => {

@@ -32,6 +32,22 @@ export interface Tenant {
   readonly origins: readonly string[];
 }
 
+/** A pinned key of an issuer, by its thumbprint. */
+export interface Issuer {
+  readonly issuer: string;
+  readonly addedAt: number;
+}
+
+/** Where a tenant publishes the keys of its issuer and what that revoked. One of the two at least. */
+export interface IssuerSource {
+  /** Address of a JWK set. */
+  readonly jwks: string | null;
+  /** Address below which the status lists stand; then a credential must have its place in one of them. */
+  readonly statusLists: string | null;
+  /** How long a status list whose fresh copy cannot be had is still believed. */
+  readonly staleSeconds: number;
+}
+
 export interface Operator {
   readonly tenant: string;
   readonly operator: string;
@@ -188,8 +204,16 @@ export interface Store {
   knowsOrigin(origin: string): Promise<boolean>;
   addApiKey(tenant: string, keyHash: Uint8Array, now: number): Promise<void>;
   tenantByApiKey(keyHash: Uint8Array): Promise<Tenant | undefined>;
-  addIssuer(tenant: string, issuer: string, jwk: PublicJwk, now: number): Promise<void>;
+  /** Pins a key. Again is harmless. */
+  addIssuer(tenant: string, issuer: string, jwk: PublicJwk, actor: Actor, now: number): Promise<void>;
+  /** False if there is none pinned. */
+  removeIssuer(tenant: string, issuer: string, actor: Actor, now: number): Promise<boolean>;
+  /** A pinned key. */
   issuerKey(tenant: string, issuer: string): Promise<PublicJwk | undefined>;
+  issuers(tenant: string): Promise<readonly Issuer[]>;
+  /** Takes the place of what was set before; `null`: nothing is fetched any more. */
+  setIssuerSource(tenant: string, source: IssuerSource | null, actor: Actor, now: number): Promise<void>;
+  issuerSource(tenant: string): Promise<IssuerSource | undefined>;
   /** Stores the next version of a policy. */
   putPolicy(tenant: string, policy: Omit<Policy, 'version'>, now: number): Promise<Policy>;
   /** The newest version of each. */

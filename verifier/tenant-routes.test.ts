@@ -1,4 +1,3 @@
-import { thumbprint } from '@akashi/circuits';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
   openTenant,
@@ -10,7 +9,7 @@ import {
   textOf,
   type World,
 } from './app-fixtures.ts';
-import { enrolPhone, newDeviceKey } from './phone-fixtures.ts';
+import { enrolPhone } from './phone-fixtures.ts';
 
 let world: World;
 let bank: TenantFixture;
@@ -30,6 +29,9 @@ test('an API key is needed, and a session is not one', async () => {
     ['GET', '/v1/devices?subject=customer-1'],
     ['DELETE', `/v1/devices/${'a'.repeat(21)}A`],
     ['POST', '/v1/issuers', { jwk: bank.issuer.jwk }],
+    ['GET', '/v1/issuers'],
+    ['PUT', '/v1/issuers/source', {}],
+    ['DELETE', `/v1/issuers/${bank.issuer.kid}`],
     ['POST', '/v1/policies', {}],
     ['DELETE', `/v1/verifications/${'a'.repeat(21)}A`],
   ] as const;
@@ -92,24 +94,6 @@ describe('devices', () => {
   test('what cannot be an id is an unknown one', async () => {
     for (const id of ['x', 'a'.repeat(22), '..%2f', `${'a'.repeat(21)}A`]) {
       expect(refusal(await backend('DELETE', `/v1/devices/${id}`))).toBe('404 not_found');
-    }
-  });
-});
-
-describe('issuers', () => {
-  test('are known by the thumbprint of their key, as often as they are told', async () => {
-    const { jwk } = await newDeviceKey();
-    for (let i = 0; i < 2; i++) {
-      const answer = await backend('POST', '/v1/issuers', { jwk });
-      expect(answer.status).toBe(200);
-      expect(answer.json).toEqual({ issuer: await thumbprint(jwk) });
-    }
-  });
-
-  test('that are no point of the curve, or private, are refused', async () => {
-    const { jwk } = await newDeviceKey();
-    for (const wrong of [{ ...jwk, x: jwk.y }, { ...jwk, d: jwk.x }, { ...jwk, crv: 'P-384' }, {}]) {
-      expect(refusal(await backend('POST', '/v1/issuers', { jwk: wrong }))).toBe('400 malformed');
     }
   });
 });

@@ -1,21 +1,11 @@
-import {
-  AkashiError,
-  enrolmentBody,
-  issuerBody,
-  type PublicJwk,
-  parse,
-  policyBody,
-  reference,
-  thumbprint,
-} from '@akashi/circuits';
+import { AkashiError, enrolmentBody, parse, policyBody, reference } from '@akashi/circuits';
 import type { Hono } from 'hono';
-import { importJWK } from 'jose';
 import { authenticate, authenticateBackend } from './caller.ts';
 import { parseBody, parseId } from './input.ts';
 import { newToken, tokenHash } from './token.ts';
 import type { Verifier } from './verifier.ts';
 
-// What a tenant's back end sets up: enrolments, devices, issuers, policies (docs/protocol.md, section 8).
+// What a tenant's back end sets up: enrolments, devices, policies (docs/protocol.md, section 8).
 
 const ENROLMENT_SECONDS = 600;
 const ENROLMENTS = { seconds: 3600, perSubject: 10 } as const;
@@ -55,15 +45,6 @@ export function addTenantRoutes(app: Hono, verifier: Verifier): void {
     return c.body(null, 204);
   });
 
-  app.post('/v1/issuers', async (c) => {
-    const caller = await authenticateBackend(verifier, c);
-    const { jwk } = parseBody(issuerBody, c.req.raw, caller.body);
-    await requireCurvePoint(jwk);
-    const issuer = await thumbprint(jwk);
-    await store.addIssuer(caller.tenant.tenant, issuer, jwk, now());
-    return c.json({ issuer });
-  });
-
   app.post('/v1/policies', async (c) => {
     const caller = await authenticateBackend(verifier, c);
     const policy = parseBody(policyBody, c.req.raw, caller.body);
@@ -74,13 +55,4 @@ export function addTenantRoutes(app: Hono, verifier: Verifier): void {
     const { tenant } = (await authenticate(verifier, c, 'reading')).tenant;
     return c.json({ policies: await store.policies(tenant) });
   });
-}
-
-/** Refuses a key that is none, before credentials are held against it. @throws AkashiError `malformed` */
-async function requireCurvePoint(jwk: PublicJwk): Promise<void> {
-  try {
-    await importJWK(jwk, 'ES256');
-  } catch (cause) {
-    throw new AkashiError('malformed', { cause });
-  }
 }

@@ -1,6 +1,8 @@
 import { inlineChecker, type ProofChecker } from './checker.ts';
+import { type Issuers, openIssuers } from './issuers.ts';
 import type { Keys } from './keys.ts';
 import { createQueue, type Queue } from './queue.ts';
+import type { ReadDocument } from './remote-document.ts';
 import type { Store } from './store.ts';
 import type { Random } from './token.ts';
 import type { VerificationKeys } from './verification-keys.ts';
@@ -45,6 +47,8 @@ export interface VerifierOptions {
   readonly verificationKeys: VerificationKeys;
   /** Checks proofs. Without one they are checked in this thread, which answers nobody meanwhile. */
   readonly checker?: ProofChecker;
+  /** What issuers publish; without one, a verifier fetches for itself. */
+  readonly issuers?: Issuers;
   /** The public origin: `iss` of what is signed, and the start of every `htu`. */
   readonly origin: string;
   /** May fail: the request waits at the verifier anyway. Must not block. */
@@ -58,6 +62,7 @@ export interface VerifierOptions {
 /** Everything that routes work with. */
 export interface Verifier extends VerifierOptions {
   readonly checker: ProofChecker;
+  readonly issuers: Issuers;
   /** Where presentations wait before their attempt is used up. */
   readonly queue: Queue;
   /** Where readers wait for a change. */
@@ -76,10 +81,27 @@ export function createVerifier(options: VerifierOptions): Verifier {
   if (options.keys.issuer !== options.origin) throw new TypeError('the key statement is for another origin');
   return {
     ...options,
+    issuers: options.issuers ?? issuersFor(options),
     checker: options.checker ?? inlineChecker(options.verificationKeys, options.random),
     queue: createQueue(CHECKS_RUNNING, CHECKS_WAITING),
     waiting: { count: 0 },
   };
+}
+
+/** What a verifier needs to fetch what issuers publish. */
+export interface IssuersSettings
+  extends Pick<VerifierOptions, 'store' | 'now' | 'origin' | 'log' | 'closing'> {
+  readonly privateOrigins?: readonly string[] | undefined;
+  readonly read?: ReadDocument;
+}
+
+/** @see {@link openIssuers}: a verifier on `http` is one in development, and fetches from this machine only */
+export function issuersFor({ origin, log, ...rest }: IssuersSettings): Issuers {
+  return openIssuers({
+    ...rest,
+    development: new URL(origin).protocol === 'http:',
+    onFault: (fault) => log({ level: 'warn', event: 'issuer.unavailable', fault: faultOf(fault) }),
+  });
 }
 
 /**
