@@ -137,7 +137,7 @@ async function openCallers(
       facts: [...SERVICE_FACTS],
       purposes: [{ id: PURPOSE, text: { ja: '計測', en: 'Benchmark' } }],
     });
-    const [subject, scope] = [`customer-of-${tenant}`, tenantScope(tenant)];
+    const [subject, scope] = [`customer-of-${tenant}`, await tenantScope(tenant)];
     const phone = await enrolServicePhone({ connection, issuer, tenantScope: scope, subject, prover });
     const desks: ServiceDesk[] = [];
     for (const signIn of signIns) {

@@ -1,6 +1,7 @@
 import { decodeBase64url, encodeBase64url } from './base64url.ts';
 import { AkashiError } from './error.ts';
 import type { PublicJwk } from './jws.ts';
+import { remembered } from './remembered.ts';
 import { compactJws, parse } from './shape.ts';
 
 // Compact JWS (RFC 7515) with ES256 (RFC 7518, section 3.4) on WebCrypto: the one form and the one algorithm that this
@@ -8,6 +9,10 @@ import { compactJws, parse } from './shape.ts';
 
 const ES256 = { name: 'ECDSA', hash: 'SHA-256' } as const;
 const P256 = { name: 'ECDSA', namedCurve: 'P-256' } as const;
+
+const importKey = remembered(({ kty, crv, x, y }) =>
+  crypto.subtle.importKey('jwk', { kty, crv, x, y }, P256, false, ['verify']),
+);
 
 export async function signCompact(
   header: { readonly alg: 'ES256'; readonly typ: string; readonly kid?: string; readonly jwk?: PublicJwk },
@@ -26,8 +31,7 @@ export async function signCompact(
  */
 export async function verifyCompact(jws: string, keyOf: (header: unknown) => PublicJwk): Promise<unknown> {
   const { header, payload, signature } = partsOf(jws);
-  const { kty, crv, x, y } = keyOf(decodeJson(header));
-  const key = await crypto.subtle.importKey('jwk', { kty, crv, x, y }, P256, false, ['verify']);
+  const key = await importKey(keyOf(decodeJson(header)));
   const signed = new TextEncoder().encode(`${header}.${payload}`);
   const holds = await crypto.subtle.verify(ES256, key, decodeBase64url(signature), signed);
   if (!holds) throw new AkashiError('signature_invalid');

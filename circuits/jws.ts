@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { encodeBase64url } from './base64url.ts';
 import { signCompact, verifyCompact } from './compact-jws.ts';
 import { AkashiError } from './error.ts';
+import { remembered } from './remembered.ts';
 import { base64url32, parse } from './shape.ts';
 
 export { unverifiedJws } from './compact-jws.ts';
@@ -41,12 +42,12 @@ const rootHeaderShape = v.strictObject({
 });
 
 /** RFC 7638 thumbprint, SHA-256, base64url. */
-export async function thumbprint({ kty, crv, x, y }: PublicJwk): Promise<string> {
+export const thumbprint = remembered(async ({ kty, crv, x, y }) => {
   // The members in the order of section 3.2; none of these values needs an escape.
   const text = JSON.stringify({ crv, kty, x, y });
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
   return encodeBase64url(new Uint8Array(digest));
-}
+});
 
 /** Signs `payload` as JSON: compact JWS, ES256, header `{alg, typ, kid}`. */
 export async function signJws(kind: JwsKind, payload: object, key: SigningKey): Promise<string> {
