@@ -12,6 +12,7 @@ const run = promisify(execFile);
 const PACKAGES = [
   'mcl-wasm',
   'snarkjs',
+  '@zk-kit/groth16',
   'better-sqlite3',
   'drizzle-orm',
   'hono',

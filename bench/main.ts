@@ -2,93 +2,93 @@ import { randomBytes } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { inlineProver } from '@akashi/sdk/inline-prover';
-import { endSnarkjs } from '../circuits/snarkjs.ts';
-import { findChromium, HOW_TO_GET_CHROMIUM } from '../examples/pre-call/browser.ts';
-import { loadVerificationKeys } from '../verifier/verification-keys.ts';
-import { measureChecking } from './checking.ts';
+import { findChromium, HOW_TO_GET_CHROMIUM, launchChromium } from '../examples/pre-call/browser.ts';
+import { loadVerificationKeys, type VerificationKeys } from '../verifier/verification-keys.ts';
+import { DOWNLOAD_ENTRIES, measureDownload } from './download.ts';
 import { describeMachine, describeSources, packageVersions } from './machine.ts';
-import { measurePeers } from './peers.ts';
-import { bundle } from './phone-site.ts';
-import { measureProving } from './proving.ts';
+import { bundle, type SiteFiles } from './phone-site.ts';
+import { measurePlainBinding } from './plain-binding.ts';
+import { type BrowserFigures, measureProving } from './proving.ts';
 import { RESULTS_FILE, renderResults, writeReport } from './report.ts';
 import { overBudget, type Results, writeResults } from './results.ts';
-import { measureSizes } from './sizes.ts';
-import { measureVerifyPath } from './verify-path.ts';
+import { loadSemaphore } from './semaphore.ts';
+import { measureService, SERVICE_FULL, type ServiceAmounts } from './service.ts';
+import { measureVerifying } from './verifying.ts';
 
 const USAGE = `npm run bench -- [--quick] [--json]
 
-Measures the verify path, proving, checking and sizes; writes bench/results.json and the tables of the READMEs.
-Exits with 1 when the 95th percentile of the verify path is over two seconds.
+Measures verifying, proving, the service and what a phone loads, beside the peers; writes bench/results.json and the
+tables and charts of the READMEs. Exits with 1 when the 95th percentile of the verify path is over two seconds.
 
   --quick   fewer runs, to see that it works; writes out/bench/results.json only
   --json    the last line on standard output is the results as one JSON object`;
 
 const ROOT = new URL('../', import.meta.url);
+const OUT = new URL('out/bench/', ROOT);
 
 interface Amounts {
-  readonly verifyPath: {
-    readonly callers: number;
-    readonly phones: number;
-    readonly warmUpRuns: number;
-    readonly singleRuns: number;
-    readonly loadRuns: number;
-  };
-  readonly proofs: number;
-  readonly checks: number;
-  /** Runs of every verifier beside each other. */
-  readonly peers: number;
+  /** Of everything that has a median. */
+  readonly runs: number;
+  /** Of Semaphore's prover, which is slow: five minutes for as many as of the others. */
+  readonly semaphoreRuns: number;
+  readonly service: ServiceAmounts;
 }
 
-const FULL: Amounts = {
-  verifyPath: { callers: 48, phones: 8, warmUpRuns: 48, singleRuns: 240, loadRuns: 336 },
-  proofs: 31,
-  checks: 101,
-  peers: 41,
-};
+const FULL: Amounts = { runs: 31, semaphoreRuns: 9, service: SERVICE_FULL };
 const QUICK: Amounts = {
-  verifyPath: { callers: 16, phones: 8, warmUpRuns: 16, singleRuns: 32, loadRuns: 48 },
-  proofs: 11,
-  checks: 21,
-  peers: 11,
+  runs: 3,
+  semaphoreRuns: 1,
+  service: { phones: 8, startsAMinute: 4800, singleRuns: 20, seconds: 4, warmUpSeconds: 2 },
 };
 
-async function measure(amounts: Amounts, say: (line: string) => void): Promise<Results> {
-  const chromium = await findChromium(process.env.CHROMIUM_PATH, process.env.PATH);
-  if (chromium === null) throw new Error(HOW_TO_GET_CHROMIUM);
+type Say = (line: string) => void;
+
+async function measure(amounts: Amounts, say: Say): Promise<Results> {
   const random = (length: number) => new Uint8Array(randomBytes(length));
   const keys = await loadVerificationKeys();
-  const [holder, worker, page] = [
-    await bundle(new URL('sdk/holder.ts', ROOT)),
-    await bundle(new URL('sdk/prover-worker.ts', ROOT)),
-    await bundle(new URL('bench/proving-page.ts', ROOT)),
-  ];
-  const proving = await measureProving({
-    chromium,
-    scripts: { page, worker },
-    keys,
-    runs: amounts.proofs,
-    say,
-  });
-  const sizes = await measureSizes({ holder, worker }, proving.artifacts);
+  const { runs, service } = amounts;
+  const inBrowser = await measureBrowser(keys, amounts, say);
   const prover = inlineProver();
-  say('checking one proof: verifyProof, snarkjs');
-  const checking = await measureChecking(keys, prover, amounts.checks, random);
-  say('checking one proof and 64: the engine, snarkjs, zk-kit, noble');
-  const verify = await measurePeers(keys, prover, amounts.peers, random);
-  const verifyPath = await measureVerifyPath({ ...amounts.verifyPath, prover, say });
+  say('verifying one proof and 64: the engine, snarkjs, zk-kit, noble');
+  const verify = await measureVerifying(keys, prover, runs, random);
+  const bindPlainMs = await measurePlainBinding(keys, prover, runs, random);
+  const measured = { verify, service: await measureService({ ...service, prover, say }) };
   prover.close();
 
+  const { version, prove, sdk } = inBrowser;
   return {
     date: new Date().toISOString(),
     ...(await describeSources(ROOT)),
-    machine: await describeMachine(proving.browser),
+    machine: await describeMachine(version),
     packages: await packageVersions(ROOT),
-    verifyPath,
-    proving: proving.figures,
-    checking,
-    verify,
-    sizes,
+    ...{ ...measured, prove: { ...prove, bindPlainMs }, sdk },
   };
+}
+
+async function measureBrowser(
+  keys: VerificationKeys,
+  { runs, semaphoreRuns }: Amounts,
+  say: Say,
+): Promise<Pick<Results, 'sdk'> & { readonly version: string; readonly prove: BrowserFigures }> {
+  const path = await findChromium(process.env.CHROMIUM_PATH, process.env.PATH);
+  if (path === null) throw new Error(HOW_TO_GET_CHROMIUM);
+  const semaphore = await loadSemaphore(OUT, say);
+  const browser = await launchChromium(path);
+  try {
+    const download = { sdk: await bundle(DOWNLOAD_ENTRIES), page: await script('phone-page') };
+    const sdk = await measureDownload({ browser, ...download, runs, say });
+    const page = await script('proving-page');
+    const prove = await measureProving({ browser, page, keys, semaphore, semaphoreRuns, runs, say });
+    return { sdk, prove, version: browser.version() };
+  } finally {
+    await browser.close();
+  }
+}
+
+/** A page of this folder, with all that it imports. */
+async function script(name: string): Promise<SiteFiles> {
+  const { files } = await bundle({ [`${name}.js`]: `bench/${name}.ts` });
+  return files;
 }
 
 async function main(args: readonly string[]): Promise<void> {
@@ -104,8 +104,8 @@ async function main(args: readonly string[]): Promise<void> {
   // Progress is not the result: it goes where a pipe does not take it.
   const results = await measure(values.quick ? QUICK : FULL, (line) => console.error(line));
   if (values.quick) {
-    await mkdir(new URL('out/bench/', ROOT), { recursive: true });
-    await writeResults(new URL('out/bench/results.json', ROOT), results);
+    await mkdir(OUT, { recursive: true });
+    await writeResults(new URL('results.json', OUT), results);
   } else {
     await writeResults(RESULTS_FILE, results);
     await writeReport(results);
@@ -116,11 +116,4 @@ async function main(args: readonly string[]): Promise<void> {
   console.log(values.json ? JSON.stringify(results) : renderResults(results, 'en'));
 }
 
-try {
-  await main(process.argv.slice(2));
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
-} finally {
-  await endSnarkjs();
-}
+await main(process.argv.slice(2));

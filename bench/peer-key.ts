@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { FactId, WireProof } from '@akashi/circuits';
 import { bn254 } from '@noble/curves/bn254.js';
 import { artifactFile } from '../circuits/artifact.ts';
-import { snarkjs, type VerificationKeyText } from '../circuits/snarkjs.ts';
+import { type ProofText, snarkjs, type VerificationKeyText } from '../circuits/snarkjs.ts';
 import { type PointG1, type PointG2, pointG1, pointG2, pointsOf } from './noble-points.ts';
 
 /** A verification key as snarkjs and noble take it. */
@@ -51,16 +51,17 @@ export function nobleSays(key: FactKey, signals: readonly bigint[], proof: WireP
 }
 
 /** What snarkjs says. It is not asked of what is no proof: it takes numbers that are none and skips the subgroup. */
-export function snarkjsSays(
-  key: FactKey,
-  signals: readonly bigint[],
-  { a, b, c }: WireProof,
-): Promise<boolean> {
-  return snarkjs.groth16.verify(key.text, signals.map(String), {
+export function snarkjsSays(key: FactKey, signals: readonly bigint[], proof: WireProof): Promise<boolean> {
+  return snarkjs.groth16.verify(key.text, signals.map(String), proofText(proof));
+}
+
+/** A proof as snarkjs writes it: projective coordinates. */
+export function proofText({ a, b, c }: WireProof): ProofText {
+  return {
     pi_a: [...a, '1'],
     pi_b: [...b, ['1', '0']],
     pi_c: [...c, '1'],
     protocol: 'groth16',
     curve: 'bn128',
-  });
+  };
 }

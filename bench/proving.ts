@@ -1,45 +1,49 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { FACT_IDS, type FactId, parseField, parseProof } from '@akashi/circuits';
-import type { Page } from 'playwright-core';
-import { launchChromium } from '../examples/pre-call/browser.ts';
+import type { Browser, Page } from 'playwright-core';
+import { artifactFile } from '../circuits/artifact.ts';
+import { compileFact } from '../circuits/compilation.ts';
+import { endSnarkjs, snarkjs } from '../circuits/snarkjs.ts';
 import { verifyProof } from '../verifier/proof.ts';
 import type { VerificationKeys } from '../verifier/verification-keys.ts';
-import { openPhoneSite } from './phone-site.ts';
-import type { Where } from './proving-page.ts';
+import { proofText } from './peer-key.ts';
+import { openSite, type SiteFiles } from './phone-site.ts';
+import type { TimedProof } from './proving-page.ts';
 import { median, rounded } from './quantile.ts';
-import type { Results } from './results.ts';
+import { eachFact, type Results } from './results.ts';
+import { type Semaphore, semaphoreInputs } from './semaphore.ts';
 
 // How long a phone needs for a proof. A desktop browser stands in for it: as it is, and slowed. The browser slows a
-// page's main thread only, never its workers, so slowed proofs are made on the main thread by the same prover code;
-// unslowed ones are made there too, so that the two can be compared.
+// page's main thread only, never its workers, so all proofs are made there, ours and the peers', plain and slowed.
+// Ours and a peer's take turns, so that whatever else the machine does meets both.
 
 const SLOW_DOWN = 4;
 const CALIBRATIONS = 9;
-const WARM_UP = 3;
+const WARM_UP = 2;
 
 export interface ProvingOptions {
-  /** Path of the browser. */
-  readonly chromium: string;
-  readonly scripts: { readonly page: Uint8Array; readonly worker: Uint8Array };
+  readonly browser: Browser;
+  /** The page of proving-page.ts. */
+  readonly page: SiteFiles;
   readonly keys: VerificationKeys;
-  /** Proofs of each fact in each place. */
+  readonly semaphore: Semaphore | null;
+  /** Of Semaphore's prover, which is slow. */
+  readonly semaphoreRuns: number;
+  /** Of everything. */
   readonly runs: number;
   readonly say: (line: string) => void;
 }
 
-export interface Proving {
-  readonly figures: Results['proving'];
-  /** What the browser calls its version. */
-  readonly browser: string;
-  /** Names of the artifacts that the page downloaded. */
-  readonly artifacts: readonly string[];
-}
+export type BrowserFigures = Omit<Results['prove'], 'bindPlainMs'>;
 
 /** @throws Error when a proof does not hold or the page is not well */
-export async function measureProving(options: ProvingOptions): Promise<Proving> {
-  const site = await openPhoneSite(options.scripts);
-  const browser = await launchChromium(options.chromium);
+export async function measureProving(options: ProvingOptions): Promise<BrowserFigures> {
+  const site = await openSite('proving-page.js', await siteFiles(options));
+  const context = await options.browser.newContext();
   try {
-    const page = await browser.newPage();
+    const page = await context.newPage();
     const faults: string[] = [];
     page.on('pageerror', (error) => faults.push(error.message));
     page.on('console', (message) => {
@@ -50,43 +54,66 @@ export async function measureProving(options: ProvingOptions): Promise<Proving> 
     const figures = await measure(page, options);
     // A violated policy is reported on the console.
     if (faults.length > 0) throw new Error(`the page is not well: ${faults.join('; ')}`);
-    return { figures, browser: browser.version(), artifacts: [...site.artifacts].sort() };
+    return figures;
   } finally {
-    await browser.close();
+    await context.close();
     site.close();
+    await endSnarkjs();
   }
 }
 
-async function measure(page: Page, options: ProvingOptions): Promise<Results['proving']> {
+/** The page, and what snarkjs proves from: each circuit as circom compiles it, with the key that ours is made of. */
+async function siteFiles({ page, semaphore, say }: ProvingOptions): Promise<SiteFiles> {
+  const files = new Map(page);
+  const folder = await mkdtemp(join(tmpdir(), 'akashi-circuits-'));
+  try {
+    for (const fact of FACT_IDS) {
+      say(`compiling ${fact} for snarkjs`);
+      const { wasm } = await compileFact(fact, folder);
+      const zkey = new URL(`../circuits/artifacts/${artifactFile(fact, 'zkey').name}`, import.meta.url);
+      files.set(`peers/${fact}.wasm`, wasm).set(`peers/${fact}.zkey`, await readFile(zkey));
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+  if (semaphore !== null) {
+    files.set('peers/semaphore.wasm', semaphore.wasm).set('peers/semaphore.zkey', semaphore.zkey);
+  }
+  return files;
+}
+
+async function measure(page: Page, options: ProvingOptions): Promise<BrowserFigures> {
+  const { runs, semaphore, semaphoreRuns, say } = options;
   const devtools = await page.context().newCDPSession(page);
   // Calibrated before and after, in both states: other work on this machine may come and go.
   const plain = await calibrate(page);
-  const facts = new Map<FactId, { worker: number; mainThread: number }>();
-  for (const fact of FACT_IDS) {
-    options.say(`proving ${fact}: worker, main thread`);
-    const worker = await medianOf(page, 'worker', fact, options);
-    facts.set(fact, { worker, mainThread: await medianOf(page, 'mainThread', fact, options) });
-  }
+  const facts = await eachFact(async (fact) => {
+    say(`proving ${fact}: prepare, snarkjs, bind`);
+    const times = await inTurns(runs, {
+      prepareMs: () => page.evaluate((of) => globalThis.provingPage.prepare(of), fact),
+      snarkjsMs: () => snarkjsProof(page, fact, options),
+    });
+    return { bindMs: await bindFigure(page, fact, options), ...times };
+  });
+  const plainMs = semaphore && (await semaphoreFigure(page, semaphore, options));
   plain.push(...(await calibrate(page)));
 
   await devtools.send('Emulation.setCPUThrottlingRate', { rate: SLOW_DOWN });
   const slowed = await calibrate(page);
-  const measured: Results['proving']['facts'] = [];
-  for (const [fact, medians] of facts) {
-    options.say(`proving ${fact}: main thread, slowed`);
-    const mainThreadSlowed = await medianOf(page, 'mainThread', fact, options);
-    measured.push({ fact, runs: options.runs, ...medians, mainThreadSlowed });
-  }
+  const slowFacts = await eachFact(async (fact) => {
+    say(`proving ${fact}, slowed: snarkjs, bind`);
+    const times = await inTurns(runs, { snarkjsMs: () => snarkjsProof(page, fact, options) });
+    return { bindMs: await bindFigure(page, fact, options), ...times };
+  });
+  const slow4xMs = semaphore && (await semaphoreFigure(page, semaphore, options));
   slowed.push(...(await calibrate(page)));
-  return { calibration: calibration(median(plain), median(slowed)), facts: measured };
-}
-
-function calibration(plain: number, slowed: number): Results['proving']['calibration'] {
   return {
-    asked: SLOW_DOWN,
-    plain: rounded(plain),
-    slowed: rounded(slowed),
-    reached: rounded(slowed / plain),
+    ...{ runs, ...facts },
+    semaphore: plainMs === null || slow4xMs === null ? null : { runs: semaphoreRuns, plainMs, slow4xMs },
+    slow4x: {
+      slowDown: rounded(median(slowed) / median(plain)),
+      ...slowFacts,
+    },
   };
 }
 
@@ -98,22 +125,60 @@ async function calibrate(page: Page): Promise<number[]> {
   return times;
 }
 
-async function medianOf(
-  page: Page,
-  where: Where,
-  fact: FactId,
-  { keys, runs }: ProvingOptions,
-): Promise<number> {
-  const times: number[] = [];
+/** Medians of what takes turns. */
+async function inTurns<Name extends string>(
+  runs: number,
+  work: Readonly<Record<Name, () => Promise<number>>>,
+): Promise<Record<Name, number>> {
+  const names = Object.keys(work) as Name[];
+  const times = new Map<Name, number[]>(names.map((name) => [name, []]));
   for (let run = -WARM_UP; run < runs; run++) {
-    const { ms, proof, signals } = await page.evaluate(
-      (call) => globalThis.provingPage.prove(call.where, call.fact),
-      { where, fact },
-    );
-    if (!verifyProof(keys[fact], signals.map(parseField), parseProof(proof))) {
-      throw new Error(`${fact}: a proof made in the ${where} does not hold`);
+    for (const name of names) {
+      const ms = await work[name]();
+      if (run >= 0) times.get(name)?.push(ms);
     }
-    if (run >= 0) times.push(ms);
   }
-  return rounded(median(times));
+  const medians = names.map((name) => [name, rounded(median(times.get(name) ?? []))] as const);
+  return Object.fromEntries(medians) as Record<Name, number>;
+}
+
+/** For binding, which has nothing to take turns with: of all its steps the shortest by far. */
+async function bindFigure(page: Page, fact: FactId, { keys, runs }: ProvingOptions): Promise<number> {
+  const { bindMs } = await inTurns(runs, {
+    bindMs: async () =>
+      msIfGood(fact, keys, await page.evaluate((of) => globalThis.provingPage.bind(of), fact)),
+  });
+  return bindMs;
+}
+
+async function snarkjsProof(page: Page, fact: FactId, { keys }: ProvingOptions): Promise<number> {
+  return msIfGood(fact, keys, await page.evaluate((of) => globalThis.provingPage.snarkjs(of), fact));
+}
+
+function msIfGood(fact: FactId, keys: VerificationKeys, { ms, proof, signals }: TimedProof): number {
+  if (!verifyProof(keys[fact], signals.map(parseField), parseProof(proof))) {
+    throw new Error(`${fact}: a proof does not hold`);
+  }
+  return ms;
+}
+
+async function semaphoreFigure(
+  page: Page,
+  { verificationKey }: Semaphore,
+  { semaphoreRuns, say }: ProvingOptions,
+): Promise<number> {
+  say('proving with Semaphore');
+  const { ms: figure } = await inTurns(semaphoreRuns, {
+    ms: async () => {
+      const { ms, proof, signals } = await page.evaluate(
+        (inputs) => globalThis.provingPage.snarkjsOn('semaphore', inputs),
+        semaphoreInputs(),
+      );
+      if (!(await snarkjs.groth16.verify(verificationKey, signals, proofText(proof)))) {
+        throw new Error('semaphore: a proof does not hold');
+      }
+      return ms;
+    },
+  });
+  return figure;
 }

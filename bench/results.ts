@@ -1,14 +1,27 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { factId, parse } from '@akashi/circuits';
+import { FACT_IDS, type FactId, parse } from '@akashi/circuits';
 import * as v from 'valibot';
 
-// What a run of the benchmark says, as bench/results.json holds it. The tables of the README come from that file
-// alone (report.ts). Times are milliseconds, sizes bytes.
+// What a run of the benchmark says, as bench/results.json holds it and `--json` prints it. Tables and charts of the
+// READMEs come from that file alone (report.ts). Times are milliseconds, medians where nothing else is said; a ratio is
+// the peer's time over ours.
 
 const figure = v.pipe(v.number(), v.finite(), v.minValue(0));
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 
-const spread = v.strictObject({ runs: count, p50: figure, p95: figure, p99: figure });
+/** The same of each fact. */
+function factEntries<S extends v.GenericSchema>(shape: S): Record<FactId, S> {
+  return Object.fromEntries(FACT_IDS.map((fact) => [fact, shape])) as Record<FactId, S>;
+}
+
+/** One fact after the other. */
+export async function eachFact<T>(work: (fact: FactId) => Promise<T>): Promise<Record<FactId, T>> {
+  const found: Partial<Record<FactId, T>> = {};
+  for (const fact of FACT_IDS) found[fact] = await work(fact);
+  return found as Record<FactId, T>;
+}
+
+const spread = { p50Ms: figure, p95Ms: figure, p99Ms: figure };
 
 const resultsShape = v.strictObject({
   date: v.pipe(v.string(), v.isoTimestamp()),
@@ -25,41 +38,57 @@ const resultsShape = v.strictObject({
     chromium: v.string(),
   }),
   packages: v.record(v.string(), v.string()),
-  /** From the presentation posted, with a proof of each fact, to the verdict readable at the desk. */
-  verifyPath: v.strictObject({
-    single: spread,
-    load: v.strictObject({ ...spread.entries, phones: count, perSecond: figure }),
+  /** One check of one proof, and of 64 together; the facts by turns (verifying.ts). */
+  verify: v.strictObject({
+    runs: count,
+    singleMs: figure,
+    batch64PerProofMs: figure,
+    snarkjsMs: figure,
+    zkKitMs: figure,
+    nobleMs: figure,
+    ratioSingle: figure,
+    ratioBatch: figure,
   }),
-  proving: v.strictObject({
-    /** The calibrating loop on the page's main thread, plain and slowed, and the ratio: the slow-down reached. */
-    calibration: v.strictObject({ asked: figure, plain: figure, slowed: figure, reached: figure }),
-    facts: v.array(
-      v.strictObject({
-        fact: factId,
-        /** Medians, and of how many runs each. */
-        runs: count,
-        worker: figure,
-        mainThread: figure,
-        mainThreadSlowed: figure,
-      }),
-    ),
-  }),
-  /** Medians of one check of one proof, in turn with each other. */
-  checking: v.array(v.strictObject({ fact: factId, runs: count, verifyProof: figure, snarkjs: figure })),
-  /** Beside the other verifiers in JavaScript; absent in results from before it was measured. Ratios: snarkjs over ours. */
-  verify: v.optional(
-    v.strictObject({
-      runs: count,
-      singleMs: figure,
-      batch64PerProofMs: figure,
-      snarkjsMs: figure,
-      zkKitMs: figure,
-      nobleMs: figure,
-      ratioSingle: figure,
-      ratioBatch: figure,
+  /** In Chromium, on the main thread (proving.ts). */
+  prove: v.strictObject({
+    runs: count,
+    ...factEntries(v.strictObject({ bindMs: figure, prepareMs: figure, snarkjsMs: figure })),
+    /** `null` where its artifacts could not be had. */
+    semaphore: v.nullable(v.strictObject({ runs: count, plainMs: figure, slow4xMs: figure })),
+    /** Binding without WebAssembly, in Node, the facts by turns. */
+    bindPlainMs: figure,
+    /** The same with the browser's processor slowed by four; what a calibrating loop found is `slowDown`. */
+    slow4x: v.strictObject({
+      slowDown: figure,
+      ...factEntries(v.strictObject({ bindMs: figure, snarkjsMs: figure })),
     }),
-  ),
-  sizes: v.array(v.strictObject({ what: v.string(), bytes: count, gzip: count })),
+  }),
+  /** The verifier over HTTP (service.ts): one caller at a time, then as many as `load` says. */
+  service: v.strictObject({
+    runs: count,
+    ...spread,
+    perSecond: figure,
+    presentationsPerSecond: figure,
+    load: v.strictObject({
+      phones: count,
+      seconds: figure,
+      /** Verifications counted. */
+      passed: count,
+      ...spread,
+      /** Processor time of one verification, on either side. */
+      verifierCpuMs: figure,
+      loadCpuMs: figure,
+    }),
+  }),
+  /** What a phone loads (download.ts). kB are 1000 bytes, compressed by gzip. */
+  sdk: v.strictObject({
+    runs: count,
+    coreGzipKb: figure,
+    firstProofGzipKb: v.strictObject(factEntries(figure)),
+    coldStartMs: figure,
+    /** With the processor slowed by four: from the PIN typed to the presentation sent. */
+    slow4x: v.strictObject({ pinToSentMs: figure }),
+  }),
 });
 
 export type Results = v.InferOutput<typeof resultsShape>;
@@ -81,11 +110,10 @@ export async function writeResults(file: URL, results: Results): Promise<void> {
 export const VERIFY_PATH_P95_MS = 2000;
 
 /** What is over {@link VERIFY_PATH_P95_MS}, in words; none when all is well. */
-export function overBudget({ verifyPath }: Pick<Results, 'verifyPath'>): readonly string[] {
-  const { single, load } = verifyPath;
+export function overBudget({ service }: Pick<Results, 'service'>): readonly string[] {
   return [
-    { name: 'one caller at a time', p95: single.p95 },
-    { name: `${load.phones} phones at once`, p95: load.p95 },
+    { name: 'one caller at a time', p95: service.p95Ms },
+    { name: `${service.load.phones} phones at once`, p95: service.load.p95Ms },
   ]
     .filter(({ p95 }) => p95 > VERIFY_PATH_P95_MS)
     .map(({ name, p95 }) => `verify path, ${name}: p95 is ${p95} ms, over ${VERIFY_PATH_P95_MS} ms`);

@@ -6,6 +6,7 @@ import {
   type Signals,
 } from '@akashi/circuits';
 import { accountReference, accountsTree, holderCommitment, pinCommitment } from '@akashi/circuits/poseidon';
+import type { FixedInputs } from '@akashi/sdk/holder';
 
 /** Something to prove, and the public signals that its proof must hold for. */
 export interface Sample<F extends FactId> {
@@ -48,4 +49,12 @@ export const SAMPLES: { readonly [F in FactId]: (random: Random) => Sample<F> } 
 
 function element(random: Random): bigint {
   return fieldFromBytes(random(31));
+}
+
+/** The challenge apart from all other inputs, which are what is prepared. */
+export function lateBound<F extends FactId>(
+  inputs: CircuitInputs<F>,
+): { readonly challenge: bigint; readonly fixed: FixedInputs<F> } {
+  const { challenge, ...fixed } = inputs as CircuitInputs<F> & { readonly challenge: bigint };
+  return { challenge, fixed: fixed as unknown as FixedInputs<F> };
 }

@@ -97,24 +97,28 @@ export async function enrolServicePhone(options: ServicePhoneOptions): Promise<S
       const { request = '', attempt } = parse(pendingRequest, good(await send('POST', `${path}/accept`)));
       if (attempt === undefined) throw new Error('no attempt is open');
       const nonce = Buffer.from(attempt.nonce, 'base64url');
+      const factsFor = (code: string) =>
+        SERVICE_FACTS.map((fact, index) => ({
+          fact,
+          version: FACTS[fact].version,
+          proof: prove[fact](challenge({ request, index, nonce, code })),
+          ...(needsCredential(fact) ? { credential: issued.credential } : {}),
+        }));
       return {
         prepare(code) {
-          const facts = SERVICE_FACTS.map((fact, index) => ({
-            fact,
-            version: FACTS[fact].version,
-            proof: prove[fact](challenge({ request, index, nonce, code })),
-            ...(needsCredential(fact) ? { credential: issued.credential } : {}),
-          }));
-          const body = { attempt: attempt.attempt, code, facts };
-          const post = sign('POST', `${path}/presentation`, body);
-          return {
-            async send() {
-              const { verdict } = parse(pendingRequest, good(await post()));
-              if (verdict !== 'passed') throw new Error('the presentation did not pass');
-            },
-          };
+          const body = { attempt: attempt.attempt, code, facts: factsFor(code) };
+          return posting(sign('POST', `${path}/presentation`, body));
         },
       };
+    },
+  };
+}
+
+function posting(post: () => Promise<ServiceAnswer>): PreparedPresentation {
+  return {
+    async send() {
+      const { verdict } = parse(pendingRequest, good(await post()));
+      if (verdict !== 'passed') throw new Error('the presentation did not pass');
     },
   };
 }
@@ -176,7 +180,7 @@ function callSigner(
     const headers = { DPoP: `${header}.${claims}.${signature.toString('base64url')}` };
     return async () => {
       const answer = await connection.send({ method, path, headers, ...(body && { body: text }) });
-      nonce = String(answer.headers['dpop-nonce'] ?? nonce);
+      nonce = answer.headers['dpop-nonce']?.toString() ?? nonce;
       return answer;
     };
   };

@@ -8,6 +8,7 @@ import type { Prover } from '@akashi/sdk/holder';
 import { inlineProver } from '@akashi/sdk/inline-prover';
 import { generateIssuerKeys, openIssuer } from '@akashi/sdk/issuer';
 import { quantile, rounded } from './quantile.ts';
+import type { Results } from './results.ts';
 import { openServiceConnection, type ServiceConnection } from './service-connection.ts';
 import { openServiceDesk, type ServiceDesk } from './service-desk.ts';
 import {
@@ -35,7 +36,7 @@ const PURPOSE = 'bench';
 const STARTS_PER_TENANT = 600;
 const OPERATORS_EACH = 10;
 
-export interface ServiceOptions {
+export interface ServiceAmounts {
   /** Callers at once, under load. */
   readonly phones: number;
   /** Verifications that can be started within a minute: so many tenants are made. */
@@ -44,31 +45,20 @@ export interface ServiceOptions {
   /** For how long each kind of load is counted. */
   readonly seconds: number;
   readonly warmUpSeconds: number;
+}
+
+/** What the committed figures are of. */
+export const SERVICE_FULL: ServiceAmounts = {
+  phones: 16,
+  startsAMinute: 24_000,
+  singleRuns: 300,
+  seconds: 30,
+  warmUpSeconds: 5,
+};
+
+export interface ServiceOptions extends ServiceAmounts {
   readonly prover: Prover;
   readonly say: (line: string) => void;
-}
-
-export interface ServiceFigures {
-  readonly runs: number;
-  readonly p50Ms: number;
-  readonly p95Ms: number;
-  readonly p99Ms: number;
-  readonly perSecond: number;
-  readonly presentationsPerSecond: number;
-  readonly load: LoadFigures;
-}
-
-export interface LoadFigures {
-  readonly phones: number;
-  readonly seconds: number;
-  /** Verifications counted. */
-  readonly passed: number;
-  readonly p50Ms: number;
-  readonly p95Ms: number;
-  readonly p99Ms: number;
-  /** Processor time of a verification, on either side. */
-  readonly verifierCpuMs: number;
-  readonly loadCpuMs: number;
 }
 
 /** A customer with a phone, and the desks that ask, each in turn. */
@@ -85,7 +75,7 @@ interface AcceptedCall {
 }
 
 /** @throws Error for anything but a pass, wherever */
-export async function measureService(options: ServiceOptions): Promise<ServiceFigures> {
+export async function measureService(options: ServiceOptions): Promise<Results['service']> {
   const { say, phones, seconds, warmUpSeconds, singleRuns } = options;
   const folder = await mkdtemp(join(tmpdir(), 'akashi-service-'));
   const tenants = Math.max(phones, Math.ceil(options.startsAMinute / STARTS_PER_TENANT));
@@ -103,8 +93,7 @@ export async function measureService(options: ServiceOptions): Promise<ServiceFi
     say(`service: ${phones} phones at once, presentations alone, ${seconds} s`);
     const presentations = await presentationsAlone(callers, phones, seconds);
     return {
-      runs: single.length,
-      ...spread(single),
+      ...{ runs: single.length, ...spread(single) },
       perSecond: rounded(load.times.length / load.seconds),
       presentationsPerSecond: rounded(presentations.passed / presentations.seconds),
       load: {
@@ -262,23 +251,19 @@ function spread(times: readonly number[]): { p50Ms: number; p95Ms: number; p99Ms
 }
 
 async function main(args: readonly string[]): Promise<void> {
+  const { phones, seconds } = SERVICE_FULL;
   const { values } = parseArgs({
     args: [...args],
     options: {
-      seconds: { type: 'string', default: '30' },
-      phones: { type: 'string', default: '16' },
-      runs: { type: 'string', default: '300' },
+      seconds: { type: 'string', default: String(seconds) },
+      phones: { type: 'string', default: String(phones) },
     },
   });
-  const seconds = Number(values.seconds);
-  const prover = inlineProver();
   const figures = await measureService({
+    ...SERVICE_FULL,
     phones: Number(values.phones),
-    seconds,
-    warmUpSeconds: Math.min(5, seconds),
-    singleRuns: Number(values.runs),
-    startsAMinute: 24_000,
-    prover,
+    seconds: Number(values.seconds),
+    prover: inlineProver(),
     say: (line) => console.error(line),
   });
   console.log(JSON.stringify(figures));

@@ -34,16 +34,23 @@ export interface VerifierProcess extends v.InferOutput<typeof readyShape> {
   stop(): Promise<void>;
 }
 
+export interface VerifierAmounts {
+  readonly tenants: number;
+  readonly operatorsEach: number;
+  /** Of the tenants' pages. */
+  readonly origin?: string;
+}
+
 /**
  * Starts a verifier on this machine with tenants and their operators.
  * @param folder empty, for its database
  */
 export async function startVerifierProcess(
   folder: string,
-  amounts: { readonly tenants: number; readonly operatorsEach: number },
+  { tenants, operatorsEach, origin = '' }: VerifierAmounts,
 ): Promise<VerifierProcess> {
-  const { tenants, operatorsEach } = amounts;
-  const child = fork(fileURLToPath(import.meta.url), [folder, String(tenants), String(operatorsEach)], {
+  const args = [folder, String(tenants), String(operatorsEach), origin];
+  const child = fork(fileURLToPath(import.meta.url), args, {
     execArgv: ['--conditions=akashi-source', '--import', 'tsx'],
   });
   const ended = once(child, 'exit');
@@ -65,7 +72,7 @@ export async function startVerifierProcess(
   };
 }
 
-async function run(folder: string, tenants: number, operatorsEach: number): Promise<void> {
+async function run(folder: string, tenants: number, operatorsEach: number, page: string): Promise<void> {
   const random = (length: number) => new Uint8Array(randomBytes(length));
   const now = Math.floor(Date.now() / 1000);
   const verifier = await startVerifier({
@@ -78,7 +85,8 @@ async function run(folder: string, tenants: number, operatorsEach: number): Prom
   const made: BenchTenant[] = [];
   for (let i = 1; i <= tenants; i++) {
     const tenant = `bench-${i}`;
-    const { apiKey } = await createTenant(store, { tenant, name: `Bench ${i}`, origins: [] }, now, random);
+    const origins = page === '' ? [] : [page];
+    const { apiKey } = await createTenant(store, { tenant, name: `Bench ${i}`, origins }, now, random);
     const signIns: string[] = [];
     for (let n = 1; n <= operatorsEach; n++) {
       const role = 'operator';
@@ -93,5 +101,5 @@ async function run(folder: string, tenants: number, operatorsEach: number): Prom
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await run(process.argv[2] ?? '', Number(process.argv[3]), Number(process.argv[4]));
+  await run(process.argv[2] ?? '', Number(process.argv[3]), Number(process.argv[4]), process.argv[5] ?? '');
 }

@@ -3,7 +3,7 @@ import type { Prover } from '@akashi/sdk/holder';
 import { verify as zkKitVerify } from '@zk-kit/groth16';
 import { parsePoints, verifyBatch, verifyProof } from '../verifier/proof.ts';
 import type { VerificationKeys } from '../verifier/verification-keys.ts';
-import { type FactKey, nobleSays, peerKey, snarkjsSays } from './peer-key.ts';
+import { type FactKey, nobleSays, peerKey, proofText, snarkjsSays } from './peer-key.ts';
 import { median, rounded } from './quantile.ts';
 import type { Results } from './results.ts';
 import { type Random, SAMPLES } from './samples.ts';
@@ -14,7 +14,7 @@ import { type Random, SAMPLES } from './samples.ts';
 const BATCH = 64;
 const WARM_UP = 6;
 
-type PeerFigures = NonNullable<Results['verify']>;
+type VerifyFigures = Results['verify'];
 
 interface Subject {
   readonly fact: FactId;
@@ -24,12 +24,12 @@ interface Subject {
 }
 
 /** @param runs at least 30, of every verifier */
-export async function measurePeers(
+export async function measureVerifying(
   keys: VerificationKeys,
   prover: Prover,
   runs: number,
   random: Random,
-): Promise<PeerFigures> {
+): Promise<VerifyFigures> {
   const subjects: Subject[] = [];
   for (const fact of FACT_IDS) subjects.push(await subjectOf(fact, prover, random));
   const subject = (i: number): Subject => {
@@ -70,7 +70,7 @@ export async function measurePeers(
   return figures(runs, (name) => median(times[name] ?? []));
 }
 
-function figures(runs: number, of: (name: string) => number): PeerFigures {
+function figures(runs: number, of: (name: string) => number): VerifyFigures {
   const [single, snarkjs, perProof] = [of('single'), of('snarkjs'), of('batch') / BATCH];
   return {
     runs,
@@ -90,15 +90,11 @@ async function subjectOf<F extends FactId>(fact: F, prover: Prover, random: Rand
   return { fact, key: await peerKey(fact), signals: signalsToArray(fact, signals), proof };
 }
 
-function zkKitSays({ key, signals, proof: { a, b, c } }: Subject): Promise<boolean> {
-  const proof = {
-    pi_a: [...a, '1'],
-    pi_b: [[...b[0]], [...b[1]], ['1', '0']],
-    pi_c: [...c, '1'],
-    protocol: 'groth16',
-    curve: 'bn128',
-  };
-  return zkKitVerify(key.text, { proof, publicSignals: signals.map(String) });
+function zkKitSays({ key, signals, proof }: Subject): Promise<boolean> {
+  const { pi_a, pi_b, pi_c, ...named } = proofText(proof);
+  // It wants arrays that it could write to.
+  const writable = { pi_a: [...pi_a], pi_b: pi_b.map((pair) => [...pair]), pi_c: [...pi_c], ...named };
+  return zkKitVerify(key.text, { proof: writable, publicSignals: signals.map(String) });
 }
 
 interface Curve {
