@@ -1,6 +1,5 @@
 // What a holder does beyond opening, listening and answering, as one chunk: each of it needs nearly all of the rest.
 
-export { readyCombiner } from './binding.ts';
 export { enrol, refreshAccounts } from './enrolment.ts';
 export { changePin } from './pin-change.ts';
 export { preparePin } from './pin-preparation.ts';
@@ -8,3 +7,4 @@ export { dropStalePreparations } from './preparation-store.ts';
 export { prepareAccounts } from './prepared-proof.ts';
 export { present } from './presentation.ts';
 export { openProverConversation } from './prover-conversation.ts';
+export { rehearseBinding, rehearsePin } from './rehearsal.ts';

@@ -48,9 +48,8 @@ export interface Identity extends DeviceIdentity {
  * @throws AkashiError `storage_unavailable` when what is kept cannot be read
  */
 export async function loadIdentity(storage: DeviceStorage, verifier: string): Promise<Identity | null> {
-  const key = await storage.key();
+  const [key, stored] = await Promise.all([storage.key(), storage.read(HOLDER_RECORD)]);
   if (key === null) return null;
-  const stored = await storage.read(HOLDER_RECORD);
   const record = parseStored(holderRecordShape, stored);
   // A storage filled against another verifier: not this device's, and not to be sent there.
   if (record.verifier !== verifier) throw new AkashiError('storage_unavailable');

@@ -136,7 +136,7 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
     });
 
   await device.load();
-  void loadAhead(AHEAD, options.whenIdle ?? pageIdle);
+  void loadAhead(ahead(random), options.whenIdle ?? pageIdle);
   return {
     get enrolled() {
       return device.enrolled;
@@ -212,8 +212,12 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
   };
 }
 
-/** What is loaded ahead, the most urgent first. */
-const AHEAD = [loadHolderActs, loadOprf, async () => (await loadHolderActs()).readyCombiner()];
+/** What is loaded and rehearsed ahead, the most urgent first; twice, since browsers compile what comes again. */
+function ahead(random: (length: number) => Uint8Array): readonly (() => Promise<unknown>)[] {
+  const pin = async () => (await loadHolderActs()).rehearsePin(random);
+  const binding = async () => (await loadHolderActs()).rehearseBinding(random);
+  return [loadHolderActs, loadOprf, pin, binding, pin, binding];
+}
 
 /** Stale preparations are never used; that they go is hygiene, which must not fail what came before. */
 async function forgetStale(storage: DeviceStorage, identity: Identity): Promise<void> {

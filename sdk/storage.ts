@@ -94,9 +94,8 @@ export function sealedStorage(shelf: Shelf): DeviceStorage {
       await shelf.replace(device, sealed);
     },
     async read(name) {
-      const device = await shelf.device();
-      const record = device && (await shelf.record(name));
-      return record ? open(device, name, record) : undefined;
+      const [device, record] = await Promise.all([shelf.device(), shelf.record(name)]);
+      return device && record ? open(device, name, record) : undefined;
     },
     async write(name, value) {
       const device = await shelf.device();

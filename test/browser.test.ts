@@ -1,27 +1,29 @@
 import { fileURLToPath } from 'node:url';
 import type { Verification } from '@akashi/circuits';
 import type { Agent } from '@akashi/sdk/agent';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { newAccount, newPin, openWorld, startOf, type TestTenant, type World } from './harness.ts';
 import type { PhonePage } from './page.ts';
-import { openBrowser, tellPage } from './page-driver.ts';
+import { BROWSERS, type DrivenBrowser, type DrivenPage, type Profile, tellPage } from './page-driver.ts';
 import { bundlePage, openPageSite, type PageSite } from './page-site.ts';
 
-// The SDK in a real browser, under the content security policy of a careful bank: no inline script, no eval, no worker
+// The SDK in real browsers, under the content security policy of a careful bank: no inline script, no eval, no worker
 // but the page's own.
 
-const SUBJECT = 'customer-1';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
+/** Milliseconds after which nothing goes on any more. */
+const LONG = 60_000;
+
+/** A customer for each test: enrolments are limited. */
+let subject: string;
+let customers = 0;
 let world: World;
 let bank: TestTenant;
 let desk: Agent;
 let site: PageSite;
-let browser: Browser;
-let context: BrowserContext;
-let page: Page;
-let complaints: string[];
+let profile: Profile;
+let page: DrivenPage;
 
 beforeAll(async () => {
   world = await openWorld();
@@ -35,43 +37,25 @@ beforeAll(async () => {
     scripts,
     artifacts: fileURLToPath(new URL('../circuits/artifacts/', import.meta.url)),
     verifier: world.origin,
-    exchange: (receipt) => bank.issuer.issueAccounts({ receipt, subject: SUBJECT, accounts }),
+    exchange: (receipt) => bank.issuer.issueAccounts({ receipt, subject, accounts }),
   });
   bank = await world.tenant('aoba', [site.origin]);
   desk = await bank.desk();
-  browser = await openBrowser();
 });
 
 const accounts = [newAccount()];
 
 afterAll(async () => {
-  await browser.close();
   site.close();
   await world.close();
 });
 
-beforeEach(async () => {
-  context = await browser.newContext();
-  complaints = [];
-  page = await openPage();
-});
-
-afterEach(() => context.close());
-
-async function openPage(): Promise<Page> {
-  const opened = await context.newPage();
-  opened.on('console', (message) => {
-    // The first call of a device is answered with a nonce and 401, which browsers write down as a failure to load.
-    const isNonce = /status of 401/.test(message.text()) && message.location().url.startsWith(world.origin);
-    if (/error|warning/.test(message.type()) && !isNonce) complaints.push(message.text());
-  });
-  opened.on('pageerror', (error) => complaints.push(error.message));
-  await opened.goto(site.origin);
-  return opened;
-}
-
 /** One call of what the page offers. */
-function tell<Name extends keyof PhonePage>(name: Name, args: Parameters<PhonePage[Name]>, at: Page = page) {
+function tell<Name extends keyof PhonePage>(
+  name: Name,
+  args: Parameters<PhonePage[Name]>,
+  at: DrivenPage = page,
+) {
   return tellPage(at, name, args);
 }
 
@@ -79,32 +63,48 @@ function tell<Name extends keyof PhonePage>(name: Name, args: Parameters<PhonePa
 async function enrolled(): Promise<string> {
   const pin = newPin();
   expect(await tell('open', [world.origin])).toEqual({ device: null, storageLost: false });
-  const { fragment } = await bank.issuer.requestEnrolment(SUBJECT);
+  const { fragment } = await bank.issuer.requestEnrolment(subject);
   const { device } = await tell('enrol', [`${site.origin}/${fragment}`, pin]);
   expect(device).toMatch(/^[A-Za-z0-9_-]{22}$/);
   return pin;
 }
 
 async function started(): Promise<Verification & { readonly code: string }> {
-  const verification = await desk.start(startOf(SUBJECT));
+  const verification = await desk.start(startOf(subject));
   return { ...verification, code: verification.code ?? '' };
+}
+
+/** A worker rests for a second; one that goes on computing does not come to rest. */
+async function expectNoWorker(): Promise<void> {
+  await vi.waitUntil(() => page.workers().length === 0, { timeout: 5_000 });
 }
 
 async function expectNothingRefused(): Promise<void> {
   expect(await tell('violations', [])).toEqual([]);
-  expect(complaints).toEqual([]);
+  expect(page.complaints).toEqual([]);
 }
 
-describe('a phone page', () => {
+describe.each(BROWSERS)('a phone page in %s', (_, openBrowser) => {
+  let browser: DrivenBrowser;
+  beforeAll(async () => {
+    browser = await openBrowser();
+  });
+  afterAll(() => browser.close());
+  beforeEach(async () => {
+    customers += 1;
+    subject = `customer-${customers}`;
+    profile = await browser.profile();
+    page = await profile.page(site.origin);
+  });
+  afterEach(() => profile.close());
+
   test('enrols, proves in its worker, and the desk sees passed; the policy refuses nothing of it', async () => {
-    const workers: string[] = [];
-    page.on('worker', (worker) => workers.push(worker.url()));
     const pin = await enrolled();
     const { verification, code } = await started();
     expect(await tell('requests', [])).toEqual([verification]);
     expect(await tell('present', [verification, code, pin])).toEqual({ verdict: 'passed' });
     expect(await desk.wait(verification)).toMatchObject({ verdict: 'passed' });
-    expect(workers).toEqual([`${site.origin}/prover-worker.js`]);
+    expect(site.asked).toContain('/prover-worker.js');
     await expectNothingRefused();
   });
 
@@ -116,7 +116,7 @@ describe('a phone page', () => {
         worker.onmessage = () => resolve('ran');
         worker.onerror = () => resolve('refused');
       });
-    });
+    }, null);
     expect(outcome).toBe('refused');
     await vi.waitUntil(async () => (await tell('violations', [])).includes('worker-src blob'), {
       timeout: 5_000,
@@ -145,16 +145,91 @@ describe('a phone page', () => {
       const { verification, code } = await started();
       const stopped = await tell('presentAndAbort', [verification, code, pin, stage]);
       expect(stopped).toEqual({ error: 'aborted' });
-      await vi.waitUntil(() => page.workers().length === 0, { timeout: 5_000 });
+      await expectNoWorker();
       expect(await desk.verification(verification)).toMatchObject({ state: 'accepted' });
       expect(await tell('present', [verification, code, pin])).toEqual({ verdict: 'passed' });
       await expectNothingRefused();
     },
   );
 
+  test('stopped anywhere in a presentation from prepared proofs it leaves no worker, and the next tap works', async () => {
+    const pin = await enrolled();
+    expect(await tell('prepareAndAbort', [LONG])).toEqual({ verdict: null });
+    // Prepared proofs are bound without a word of progress: the times find the moments between.
+    for (const stop of ['pin', 'sending', 0, 10, 20, 35, 50, 70, 100]) {
+      const { verification, code } = await started();
+      const stopped = await tell('presentAndAbort', [verification, code, pin, stop]);
+      if (typeof stop === 'string') expect(stopped).toEqual({ error: 'aborted' });
+      // The verifier may have decided before the page gave up.
+      const verdict = 'error' in stopped ? await tell('present', [verification, code, pin]) : stopped;
+      expect(verdict, String(stop)).toEqual({ verdict: 'passed' });
+      await expectNoWorker();
+    }
+    await expectNothingRefused();
+  });
+
+  test('stopped in any phase of an enrolment it leaves no worker, and the next link works', async () => {
+    await tell('open', [world.origin]);
+    for (const phase of ['registering', 'protecting', 'exchanging', 'storing', 'preparing']) {
+      const { fragment } = await bank.issuer.requestEnrolment(subject);
+      const stopped = await tell('enrolAndAbort', [fragment, newPin(), phase]);
+      // What is being stored is stored: the signal came too late.
+      const isLate = phase === 'storing' || phase === 'preparing';
+      expect(stopped, phase).toEqual(isLate ? { verdict: null } : { error: 'aborted' });
+      await expectNoWorker();
+    }
+    const { fragment } = await bank.issuer.requestEnrolment(subject);
+    const { device } = await tell('enrol', [fragment, newPin()]);
+    expect(device).not.toBeNull();
+    await expectNothingRefused();
+  });
+
+  test('stopped anywhere while it prepares it leaves no worker, and goes on the next time', async () => {
+    await enrolled();
+    for (const stop of [{ done: 0 }, 0, 30, 100, 200, { done: 1 }, 300]) {
+      const stopped = await tell('prepareAndAbort', [stop]);
+      if (typeof stop === 'object') expect(stopped).toEqual({ error: 'aborted' });
+      await expectNoWorker();
+    }
+    expect(await tell('prepareAndAbort', [LONG])).toEqual({ verdict: null });
+    await expectNoWorker();
+    await expectNothingRefused();
+  });
+
+  test('offline before its code was loaded, it says so, and works when it is back', async () => {
+    const pin = await enrolled();
+    await page.reload();
+    await tell('open', [world.origin, false]);
+    const { verification, code } = await started();
+    site.down = true;
+    const offline = await tell('present', [verification, code, pin]);
+    site.down = false;
+    expect(offline).toEqual({ error: 'artifact_unavailable' });
+    expect(await desk.verification(verification)).toMatchObject({ state: 'pending' });
+    // Not every browser asks again for a script that once did not come.
+    await page.reload();
+    await tell('open', [world.origin]);
+    expect(await tell('present', [verification, code, pin])).toEqual({ verdict: 'passed' });
+  });
+
+  test('its code is there before it is needed: prepared, it presents without the site', async () => {
+    const pin = await enrolled();
+    expect(await tell('prepareAndAbort', [LONG])).toEqual({ verdict: null });
+    await page.reload();
+    site.asked.clear();
+    await tell('open', [world.origin]);
+    await vi.waitUntil(() => [...site.asked].some((path) => /bn254/.test(path)), { timeout: 20_000 });
+    const { verification, code } = await started();
+    site.down = true;
+    const presented = await tell('present', [verification, code, pin]);
+    site.down = false;
+    expect(presented).toEqual({ verdict: 'passed' });
+    expect(page.workers()).toEqual([]);
+  });
+
   test('two tabs are one phone', async () => {
     const pin = await enrolled();
-    const second = await openPage();
+    const second = await profile.page(site.origin);
     const { device } = await tell('open', [world.origin], second);
     expect(device).not.toBeNull();
     const [one, two] = [await started(), await started()];
@@ -177,11 +252,11 @@ describe('a phone page', () => {
           request.onerror = () => reject(request.error);
         });
       }
-    });
+    }, null);
     await page.reload();
     expect(await tell('open', [world.origin])).toEqual({ device: null, storageLost: true });
     // A new enrolment is the way on.
-    const { fragment } = await bank.issuer.requestEnrolment(SUBJECT);
+    const { fragment } = await bank.issuer.requestEnrolment(subject);
     expect(await tell('enrol', [fragment, newPin()])).toMatchObject({ storageLost: false });
   });
 
@@ -222,5 +297,5 @@ function keptKeys(): Promise<readonly object[]> {
       database.close();
     }
     return keys;
-  });
+  }, null);
 }

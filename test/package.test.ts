@@ -8,7 +8,7 @@ import { ARTIFACTS } from '@akashi/circuits/artifacts';
 import { transformSync } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { newAccount, newPin, openWorld, startOf } from './harness.ts';
-import { openBrowser, tellPage } from './page-driver.ts';
+import { BROWSERS, tellPage } from './page-driver.ts';
 import { bundlePage, openPageSite } from './page-site.ts';
 
 // The packages as others get them: built, packed, installed in an empty folder far from this repository, and used under
@@ -142,7 +142,7 @@ describe('installed', () => {
     }
   });
 
-  test('in one bundled page under a strict policy', async () => {
+  test.each(BROWSERS)('in one bundled page under a strict policy, in %s', async (_, openBrowser) => {
     const world = await openWorld();
     const accounts = [newAccount()];
     const { verifier, bank } = { verifier: world.origin, bank: await world.tenant('aoba') };
@@ -162,8 +162,7 @@ describe('installed', () => {
     await world.setOrigins('aoba', [site.origin]);
     const browser = await openBrowser();
     try {
-      const page = await browser.newPage();
-      await page.goto(site.origin);
+      const page = await (await browser.profile()).page(site.origin);
       await tellPage(page, 'open', [verifier]);
       const { fragment } = await bank.issuer.requestEnrolment('packed');
       const pin = newPin();

@@ -47,6 +47,10 @@ export interface PageSite {
   readonly origin: string;
   /** Whether artifacts are served with one byte changed. */
   corrupt: boolean;
+  /** Whether scripts and artifacts do not come at all. */
+  down: boolean;
+  /** Paths that were asked for. */
+  readonly asked: Set<string>;
   close(): void;
 }
 
@@ -72,6 +76,8 @@ export async function openPageSite(options: SiteOptions): Promise<PageSite> {
   const site: PageSite = {
     origin: `http://localhost:${port}`,
     corrupt: false,
+    down: false,
+    asked: new Set(),
     close() {
       server.close();
       server.closeAllConnections();
@@ -82,11 +88,13 @@ export async function openPageSite(options: SiteOptions): Promise<PageSite> {
 
 async function answer(
   { scripts, artifacts, verifier, exchange }: SiteOptions,
-  { corrupt }: PageSite,
+  { corrupt, down, asked }: PageSite,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const path = new URL(request.url ?? '/', 'http://localhost').pathname;
+  asked.add(path);
+  if (down) return void request.socket.destroy();
   response.setHeader(
     'Content-Security-Policy',
     `default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; img-src 'self' data:; connect-src 'self' ${verifier}`,

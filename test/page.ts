@@ -1,16 +1,28 @@
 import { AkashiError, type ErrorCode } from '@akashi/circuits';
-import { type Holder, indexedDbStorage, openHolder, workerProver } from '@akashi/sdk/holder';
+import {
+  type Exchange,
+  type Holder,
+  indexedDbStorage,
+  openHolder,
+  type PresentProgress,
+  workerProver,
+} from '@akashi/sdk/holder';
 
 // The phone page of the browser tests: the SDK with nothing around it, told what to do by the test.
 
 /** What the page offers to the test. All of it is JSON. */
 export interface PhonePage {
-  open(verifier: string): Promise<PageState>;
+  /** @param ahead whether code is loaded before it is needed; default true */
+  open(verifier: string, ahead?: boolean): Promise<PageState>;
   enrol(link: string, pin: string): Promise<PageState>;
   requests(): Promise<readonly string[]>;
   present(id: string, code: string, pin: string): Promise<Result>;
-  /** Presents, and gives up when the prover reports this. */
-  presentAndAbort(id: string, code: string, pin: string, stage: 'loading' | 'proving'): Promise<Result>;
+  /** Enrols, and gives up when this phase is reported, or after so many milliseconds. */
+  enrolAndAbort(link: string, pin: string, stop: string | number): Promise<Result>;
+  /** Presents, and gives up when this phase, or stage of the prover, is reported, or after so many milliseconds. */
+  presentAndAbort(id: string, code: string, pin: string, stop: string | number): Promise<Result>;
+  /** Prepares when idle, and gives up when so many statements are prepared, or after so many milliseconds. */
+  prepareAndAbort(stop: { readonly done: number } | number): Promise<Result>;
   history(): Promise<readonly string[]>;
   /** What the browser's policy refused so far. */
   violations(): readonly string[];
@@ -29,7 +41,11 @@ document.addEventListener('securitypolicyviolation', ({ violatedDirective, block
 });
 
 const storage = indexedDbStorage({ name: 'test' });
-const prover = workerProver({ workerUrl: '/prover-worker.js', artifactsUrl: '/artifacts/' });
+const prover = workerProver({
+  workerUrl: '/prover-worker.js',
+  artifactsUrl: '/artifacts/',
+  idleSeconds: 1,
+});
 let holder: Holder | undefined;
 
 function opened(): Holder {
@@ -50,31 +66,49 @@ async function result(work: Promise<{ readonly verdict: string | null }>): Promi
   }
 }
 
+const exchange: Exchange = async (receipt, signal) => {
+  const answer = await fetch('/exchange', { method: 'POST', body: receipt, signal });
+  return answer.json();
+};
+
+/** A signal that fires when it is told this, or after so many milliseconds. */
+function stopper(stop: string | number) {
+  const controller = new AbortController();
+  if (typeof stop === 'number') setTimeout(() => controller.abort(), stop);
+  const told = (what: string) => {
+    if (what === stop) controller.abort();
+  };
+  return { signal: controller.signal, told };
+}
+
 const page: PhonePage = {
-  async open(verifier) {
-    holder = await openHolder({ verifier, storage, prover });
+  async open(verifier, ahead = true) {
+    holder = await openHolder({ verifier, storage, prover, ...(ahead ? {} : { whenIdle: () => undefined }) });
     return stateOf(holder);
   },
   async enrol(link, pin) {
-    await opened().enrol({
-      link,
-      pin,
-      exchange: async (receipt, signal) => {
-        const answer = await fetch('/exchange', { method: 'POST', body: receipt, signal });
-        return answer.json();
-      },
-    });
+    await opened().enrol({ link, pin, exchange });
     return stateOf(opened());
   },
   requests: async () => (await opened().requests()).map(({ id }) => id),
   present: (id, code, pin) => result(opened().present(id, { code, pin })),
-  presentAndAbort(id, code, pin, stage) {
-    const controller = new AbortController();
-    const { signal } = controller;
-    const onProgress = (progress: { readonly stage?: string }) => {
-      if (progress.stage === stage) controller.abort();
+  enrolAndAbort(link, pin, stop) {
+    const { signal, told } = stopper(stop);
+    const work = opened().enrol({ link, pin, exchange, signal, onProgress: told });
+    return result(work.then(() => ({ verdict: null })));
+  },
+  presentAndAbort(id, code, pin, stop) {
+    const { signal, told } = stopper(stop);
+    const onProgress = ({ phase, stage }: PresentProgress) => {
+      told(phase);
+      if (stage) told(stage);
     };
     return result(opened().present(id, { code, pin, signal, onProgress }));
+  },
+  prepareAndAbort(stop) {
+    const { signal, told } = stopper(typeof stop === 'number' ? stop : String(stop.done));
+    const work = opened().prepare({ signal, onProgress: ({ done }) => told(String(done)) });
+    return result(work.then(() => ({ verdict: null })));
   },
   history: async () => (await opened().history()).map(({ outcome }) => outcome),
   violations: () => violations,

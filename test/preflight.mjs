@@ -16,10 +16,17 @@ if (
   missing.push('the built better-sqlite3: npm ci');
 }
 const folders = (process.env.PATH ?? '').split(delimiter);
-const found = ['chromium', 'chromium-browser', 'google-chrome'].some((name) =>
-  folders.some((folder) => existsSync(join(folder, name))),
-);
-if (!found && !existsSync(process.env.CHROMIUM_PATH ?? '')) missing.push('chromium: bash .ci/prepare');
+const isInstalled = (...names) =>
+  names.some((name) => folders.some((folder) => existsSync(join(folder, name))));
+if (
+  !isInstalled('chromium', 'chromium-browser', 'google-chrome') &&
+  !existsSync(process.env.CHROMIUM_PATH ?? '')
+) {
+  missing.push('chromium: bash .ci/prepare');
+}
+if (!isInstalled('firefox-esr', 'firefox') && !existsSync(process.env.FIREFOX_PATH ?? '')) {
+  missing.push('firefox: bash .ci/prepare (elsewhere: FIREFOX_PATH=/path/to/firefox)');
+}
 
 if (missing.length > 0) {
   console.error(`The tests cannot run. Missing:\n${missing.map((line) => `- ${line}`).join('\n')}`);
