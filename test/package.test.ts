@@ -208,9 +208,10 @@ import { FACTS, type FactId } from '@akashi/circuits';
 import { ARTIFACTS } from '@akashi/circuits/artifacts';
 import { pinCommitment } from '@akashi/circuits/poseidon';
 import { openAgent } from '@akashi/sdk/agent';
+import { fileCredentials } from '@akashi/sdk/credential-file';
 import { type Holder, openHolder, workerProver } from '@akashi/sdk/holder';
 import { inlineProver } from '@akashi/sdk/inline-prover';
-import { openIssuer } from '@akashi/sdk/issuer';
+import { type CredentialStore, openIssuer } from '@akashi/sdk/issuer';
 import { fileStorage } from '@akashi/sdk/storage-file';
 import { startVerifier } from '@akashi/verifier';
 import { verifyProof } from '@akashi/verifier/proof';
@@ -223,6 +224,7 @@ export const holder: Promise<Holder> = openHolder({
   storage: fileStorage('.'),
   prover: workerProver(),
 });
+export const credentials: Promise<CredentialStore> = fileCredentials('credentials.jsonl');
 export const all = [openAgent, inlineProver, openIssuer, startVerifier, verifyProof];
 `;
 
@@ -237,4 +239,5 @@ const WRONGLY_TYPED = [
   'export const h: number = fileStorage;',
   'export const i: number = startVerifier;',
   'export const j: number = verifyProof;',
+  'export const k: number = fileCredentials;',
 ];

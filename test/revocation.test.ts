@@ -35,6 +35,8 @@ let issuer: Issuer;
 let keys: IssuerKeys;
 const credentials = memoryCredentials();
 let up = true;
+/** Paths that the verifier asked for. */
+const asked: string[] = [];
 
 /** The bank's back end, as it comes up after a change of its keys. */
 async function restart(next: IssuerKeys): Promise<void> {
@@ -54,6 +56,7 @@ beforeAll(async () => {
   await bank.issuer.unregister(bank.issuer.issuer);
   desk = await bank.desk();
   server = createServer(async (request, response) => {
+    asked.push(request.url ?? '');
     if (!up) return void response.destroy();
     const answer = await issuer.answer(request.url ?? '/');
     response.writeHead(answer.status, Object.fromEntries(answer.headers));
@@ -139,6 +142,18 @@ test('a key that was dropped vouches for nobody after five minutes', async () =>
   await restart({ ...(await rotateIssuerKeys(keys)), retiredKeys: [] });
   world.advance(300);
   expect(await verdictOf(phone)).toBe('credential:account:issuer');
+});
+
+test('a list in use is fetched ahead of need: the presentation after it asks nobody', async () => {
+  const phone = await phoneOf('ahead');
+  expect(await verdictOf(phone)).toBe('passed');
+  const before = asked.length;
+  world.advance(50);
+  await expect.poll(() => asked.slice(before), { timeout: 5000 }).toContain('/akashi/status/0');
+  up = false;
+  world.advance(40);
+  expect(await verdictOf(phone)).toBe('passed');
+  up = true;
 });
 
 test('a bank that cannot be reached: no account is believed when its list is not fresh any more', async () => {

@@ -90,7 +90,7 @@ describe('a credential with a place in a status list', () => {
       // As the verifier does every second.
       world.issuers.refresh();
       await expect.poll(() => publisher.asked.filter((path) => path === 'status/0').length).toBe(2);
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await new Promise((resolve) => setTimeout(resolve, 500));
       return consumeAttempt(use, now);
     };
     expect(await verdictOf(credential)).toBe('credential:account:revoked');
