@@ -5,11 +5,12 @@ import * as v from 'valibot';
 import { type CredentialStore, memoryCredentials } from './credential-store.ts';
 import { queue } from './queue.ts';
 
+const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const line = v.union([
   v.strictObject({
     add: v.strictObject({
-      list: time,
-      index: time,
+      list: whole,
+      index: whole,
       subject: reference,
       jkt: base64url32,
       schema: v.string(),
