@@ -44,6 +44,8 @@ export interface Issuing {
     readonly accountsEach: number;
     readonly seconds: number;
     readonly perSecond: number;
+    /** Of all threads: what the machine is busy with besides does not count. */
+    readonly cpuSeconds: number;
     /** One after the other. */
     readonly single: Spread;
     readonly peakMemory: number;
@@ -89,17 +91,17 @@ async function measureCredentials(): Promise<Issuing['credentials']> {
     single.push(await timed(() => issuer.issueAccounts({ receipt, subject: `single-${i}`, accounts })));
   }
   // Receipts are the verifier's work: what making them costs is measured and taken off.
-  const began = performance.now();
-  await inTurns(CREDENTIALS, issue);
-  const both = performance.now() - began;
-  const receiptsBegan = performance.now();
-  await inTurns(CREDENTIALS, async (customer) => void (await receiptFor(`c-${customer}`)));
-  const seconds = (both - (performance.now() - receiptsBegan)) / 1000;
+  const both = await spentOn(() => inTurns(CREDENTIALS, issue));
+  const receipts = await spentOn(() =>
+    inTurns(CREDENTIALS, async (customer) => void (await receiptFor(`c-${customer}`))),
+  );
+  const seconds = both.seconds - receipts.seconds;
   return {
     count: CREDENTIALS,
     accountsEach: accounts.length,
     seconds: rounded(seconds),
     perSecond: Math.round(CREDENTIALS / seconds),
+    cpuSeconds: rounded(both.cpuSeconds - receipts.cpuSeconds),
     single: spreadOf(single.slice(SINGLE_RUNS / 10)),
     peakMemory: Math.round(process.resourceUsage().maxRSS / 1024),
   };
@@ -214,6 +216,13 @@ function retainedMemory(): number {
   runInNewContext('gc')();
   const { heapUsed, external } = process.memoryUsage();
   return heapUsed + external;
+}
+
+async function spentOn(work: () => Promise<unknown>) {
+  const before = process.cpuUsage();
+  const seconds = (await timed(work)) / 1000;
+  const { user, system } = process.cpuUsage(before);
+  return { seconds, cpuSeconds: (user + system) / 1e6 };
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {

@@ -1,4 +1,4 @@
-import { STATUS_BYTES_MAX } from '@akashi/circuits';
+import { STATUS_BYTES_MAX, thumbprint } from '@akashi/circuits';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type ListChange, newIssuerKey, Publisher } from './issuer-fixtures.ts';
 import { type Issuers, type IssuersOptions, openIssuers } from './issuers.ts';
@@ -89,11 +89,25 @@ describe('a key of an issuer', () => {
 
   test('that was published while a fetch was under way is found by the next', async () => {
     await keyOf();
-    const first = issuers.key('bank', (await newIssuerKey()).kid);
-    await Promise.resolve();
+    const { kid } = await newIssuerKey();
+    let release = () => {};
+    let held: Promise<void> | undefined = new Promise((resolve) => {
+      release = resolve;
+    });
+    const answer = bank.answer.bind(bank);
+    bank.answer = async (document, signal) => {
+      const text = await answer(document, signal);
+      await held;
+      return text;
+    };
+    const first = issuers.key('bank', kid);
+    await settle();
+    held = undefined;
     bank.signer = await newIssuerKey();
     bank.keys.push(bank.signer);
     const second = keyOf();
+    await settle();
+    release();
     expect(await first).toBe('issuer');
     expect(await second).toEqual(bank.signer.jwk);
   });
@@ -154,6 +168,8 @@ describe('a key of an issuer', () => {
       JSON.stringify({ keys: [...others, { ...jwk, kid: 'today', alg: 'ES256', key_ops: [] }] });
     expect(await keyOf()).toEqual(jwk);
     expect(await issuers.key('bank', 'today')).toBe('issuer');
+    const offTheCurve = await thumbprint({ ...jwk, x: jwk.y });
+    expect(await issuers.key('bank', offTheCurve)).toBe('issuer');
   });
 });
 
