@@ -91,11 +91,25 @@ export function accountsTree(accountKeys: readonly bigint[], holder: bigint): Ac
     paths.forEach((path, i) => {
       path.push(at(below, (i >> depth) ^ 1));
     });
-    level = Array.from({ length: below.length / 2 }, (_, i) =>
-      poseidon([TAGS.TAG_NODE, at(below, 2 * i), at(below, 2 * i + 1)]),
-    );
+    level = Array.from({ length: below.length / 2 }, (_, i) => {
+      const [left, right] = [at(below, 2 * i), at(below, 2 * i + 1)];
+      const unused = left === emptyNode(depth) && right === left;
+      return unused ? emptyNode(depth + 1) : poseidon([TAGS.TAG_NODE, left, right]);
+    });
   }
   return { root: at(level, 0), paths };
+}
+
+const emptyNodes = [EMPTY_LEAF];
+
+/** The root of a tree of unused leaves, so high. Most subjects have few accounts: most of a tree is these. */
+function emptyNode(depth: number): bigint {
+  const known = emptyNodes[depth];
+  if (known !== undefined) return known;
+  const below = emptyNode(depth - 1);
+  const node = poseidon([TAGS.TAG_NODE, below, below]);
+  emptyNodes[depth] = node;
+  return node;
 }
 
 function at(values: readonly bigint[], index: number): bigint {

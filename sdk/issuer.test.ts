@@ -1,17 +1,29 @@
 import { createHmac } from 'node:crypto';
+import { inflateSync } from 'node:zlib';
 import {
   decodeBase64url,
   fieldFromBytes,
   parseCredential,
   parseField,
+  parseStatusList,
   type Receipt,
+  type Status,
   signJws,
+  statusAt,
   tenantScope,
   verifyJws,
 } from '@akashi/circuits';
 import { accountReference, accountsTree } from '@akashi/circuits/poseidon';
+import { base64url, decodeJwt } from 'jose';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { generateIssuerKeys, type Issuer, type IssuerKeys, openIssuer } from './issuer.ts';
+import {
+  generateIssuerKeys,
+  type Issuer,
+  type IssuerKeys,
+  memoryCredentials,
+  openIssuer,
+  rotateIssuerKeys,
+} from './issuer.ts';
 import { newId, newSigner, type Signer } from './scripted-keys.ts';
 
 const VERIFIER = 'https://verify.example';
@@ -37,6 +49,7 @@ let issuer: Issuer;
 let seen: Seen[];
 let answer: () => Response | Promise<Response>;
 let clock: number;
+let fetchSeen: typeof fetch;
 
 beforeEach(async () => {
   verifier = await newSigner();
@@ -45,7 +58,7 @@ beforeEach(async () => {
   seen = [];
   clock = NOW;
   answer = () => new Response(null, { status: 204 });
-  const fetch: typeof globalThis.fetch = async (input, init) => {
+  fetchSeen = async (input, init) => {
     const call = new Request(input, init);
     const { pathname, search } = new URL(call.url);
     const text = await call.text();
@@ -65,7 +78,7 @@ beforeEach(async () => {
     apiKey: 'ak_key',
     tenant: 'aoba',
     ...keys,
-    fetch,
+    fetch: fetchSeen,
     now: () => clock * 1000,
   });
 });
@@ -89,6 +102,13 @@ const receiptOf = (
     },
     signer,
   );
+
+async function statusOf(publisher: Issuer, status: Status | undefined): Promise<number | undefined> {
+  if (status === undefined) throw new TypeError('no place');
+  const { idx, uri } = status.status_list;
+  const { status_list: packed } = parseStatusList(decodeJwt(await (await publisher.answer(uri)).text()));
+  return statusAt(inflateSync(base64url.decode(packed.lst)), packed.bits, idx);
+}
 
 const issue = async (receipt: string, accounts = ACCOUNTS) =>
   issuer.issueAccounts({ receipt, subject: 'customer-1', accounts });
@@ -167,6 +187,66 @@ describe('accounts', () => {
     await expect(issue(await receiptOf(), accounts as typeof ACCOUNTS)).rejects.toMatchObject({
       code: 'malformed',
     });
+  });
+});
+
+describe('an issuer that publishes', () => {
+  const publication = () => ({ url: 'https://bank.example/akashi/', credentials: memoryCredentials() });
+  const openWith = (options: object) =>
+    openIssuer({
+      ...{ verifier: VERIFIER, apiKey: 'ak_key', tenant: 'aoba', fetch: fetchSeen, now: () => clock * 1000 },
+      ...keys,
+      ...options,
+    });
+  const claimsOf = async ({ credential }: { credential: string }) => parseCredential(decodeJwt(credential));
+
+  test('gives each credential its place, which is revoked with the next', async () => {
+    issuer = await openWith({ publication: publication() });
+    const first = await claimsOf(await issue(await receiptOf()));
+    const second = await claimsOf(await issue(await receiptOf()));
+    expect(first.status?.status_list.uri).toBe('https://bank.example/akashi/status/0');
+    expect(second.status).not.toEqual(first.status);
+    const said = await Promise.all([first, second].map(({ status }) => statusOf(issuer, status)));
+    expect(said).toEqual([1, 0]);
+    expect(await issuer.revoke({ subject: 'customer-1' })).toBe(1);
+    expect(await statusOf(issuer, second.status)).toBe(1);
+  });
+
+  test('tells the verifier where, and pins nothing', async () => {
+    issuer = await openWith({ publication: { ...publication(), staleSeconds: 120 } });
+    answer = () => Response.json({});
+    await issuer.register();
+    const source = {
+      jwks: 'https://bank.example/akashi/jwks',
+      statusLists: 'https://bank.example/akashi/status/',
+    };
+    expect(seen.map(({ route, body }) => [route, body])).toEqual([
+      ['PUT /v1/issuers/source', { ...source, staleSeconds: 120 }],
+    ]);
+  });
+
+  test('publishes the keys that were retired, and makes the same accounts under the new one', async () => {
+    const before = issuer.issuer;
+    const accountKey = await issuer.accountKeyOf('1');
+    keys = await rotateIssuerKeys(await rotateIssuerKeys(keys));
+    issuer = await openWith({ publication: publication() });
+    const { keys: published } = await (await issuer.answer('/akashi/jwks')).json();
+    expect(published).toHaveLength(3);
+    expect(published[0].kid).toBe(issuer.issuer);
+    expect(published[2].kid).toBe(before);
+    expect(JSON.stringify(published)).not.toContain('"d"');
+    expect(await issuer.accountKeyOf('1')).toBe(accountKey);
+  });
+
+  test('is the only one that revokes; without it a credential names no place', async () => {
+    expect((await claimsOf(await issue(await receiptOf()))).status).toBeUndefined();
+    await expect(issuer.revoke({ subject: 'customer-1' })).rejects.toThrow(TypeError);
+    expect((await issuer.answer('/akashi/jwks')).status).toBe(404);
+  });
+
+  test('takes a pinned key back', async () => {
+    await issuer.unregister(JKT);
+    expect(seen.map(({ route }) => route)).toEqual([`DELETE /v1/issuers/${JKT}`]);
   });
 });
 

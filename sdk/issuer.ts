@@ -13,7 +13,9 @@ import {
   fieldFromBytes,
   issuerAnswer,
   issuerBody,
+  issuerSourceBody,
   type Policy,
+  type PublicJwk,
   parse,
   parseField,
   policiesAnswer,
@@ -41,10 +43,19 @@ import {
   readAnswer,
   twice,
 } from './connection.ts';
+import type { CredentialFilter } from './credential-store.ts';
 import type { IssuedAccounts } from './issued-accounts.ts';
+import { openPublication, type PublicationOptions } from './publication.ts';
 import { checkReceipt, verifierKeys } from './receipt.ts';
 
+export {
+  type CredentialFilter,
+  type CredentialStore,
+  type IssuedCredential,
+  memoryCredentials,
+} from './credential-store.ts';
 export type { IssuedAccounts } from './issued-accounts.ts';
+export type { PublicationOptions } from './publication.ts';
 
 const privateJwkShape = v.strictObject({ ...publicJwkShape.entries, d: base64url32 });
 /** A P-256 private key: `{kty, crv, x, y, d}`. */
@@ -56,6 +67,8 @@ export interface IssuerKeys {
   readonly signingKey: PrivateJwk;
   /** 32 random bytes, base64url: turns account numbers into account keys. Another one makes other accounts. */
   readonly accountKey: string;
+  /** Public halves of signing keys that this one took the place of, as long as credentials under them are to be believed. */
+  readonly retiredKeys?: readonly PublicJwk[];
 }
 
 export interface IssuerOptions extends IssuerKeys {
@@ -64,6 +77,8 @@ export interface IssuerOptions extends IssuerKeys {
   readonly apiKey: string;
   /** Id of the tenant. */
   readonly tenant: string;
+  /** Publishes the keys and what was revoked. Without it the key is pinned, and credentials end only by themselves. */
+  readonly publication?: PublicationOptions;
   readonly fetch?: typeof fetch;
   /** Milliseconds, like `Date.now`. */
   readonly now?: () => number;
@@ -115,8 +130,14 @@ export interface Call {
 export interface Issuer {
   /** Thumbprint of the signing key. */
   readonly issuer: string;
-  /** Makes the signing key known to the verifier. Again is harmless. */
+  /** Makes the signing key known to the verifier, or where it is published. Again is harmless. */
   register(options?: Call): Promise<void>;
+  /** Takes a pinned key back, by its thumbprint. Throws also `not_found`. */
+  unregister(issuer: string, options?: Call): Promise<void>;
+  /** Answers the verifier's GET of an address below `publication.url`, of which only the path counts. */
+  answer(url: string): Promise<Response>;
+  /** Revokes credentials of a subject; how many. Throws TypeError without `publication`. */
+  revoke(filter: CredentialFilter): Promise<number>;
   putPolicy(policy: Omit<Policy, 'version'>, options?: Call): Promise<Policy>;
   policies(options?: Call): Promise<readonly Policy[]>;
   requestEnrolment(subject: string, options?: Call): Promise<Enrolment>;
@@ -124,7 +145,7 @@ export interface Issuer {
   accountKeyOf(accountNumber: string): Promise<string>;
   /** `accountRef` for `start`, decimal. */
   accountReference(accountNumber: string): Promise<string>;
-  /** Signs the accounts of a subject over a receipt. Throws also `receipt_invalid`. */
+  /** Signs the accounts of a subject over a receipt, and revokes what that device had before. Throws also `receipt_invalid`. */
   issueAccounts(options: IssueOptions): Promise<IssuedAccounts>;
   /** Starts a verification, pre-call ones included. Throws also `no_device`, `policy_unknown`. */
   start(start: Start, options?: StartOptions): Promise<Verification>;
@@ -156,6 +177,13 @@ export async function generateIssuerKeys(): Promise<IssuerKeys> {
   };
 }
 
+/** The same issuer with a new signing key; the one before is retired, and can be dropped when no credential needs it. */
+export async function rotateIssuerKeys(keys: IssuerKeys): Promise<IssuerKeys> {
+  const { signingKey } = await generateIssuerKeys();
+  const { d: _, ...retired } = parse(privateJwkShape, keys.signingKey);
+  return { ...keys, signingKey, retiredKeys: [retired, ...(keys.retiredKeys ?? [])] };
+}
+
 /** @throws AkashiError `malformed` for keys or a tenant of another form */
 export async function openIssuer(options: IssuerOptions): Promise<Issuer> {
   const { apiKey, now = Date.now } = options;
@@ -164,6 +192,14 @@ export async function openIssuer(options: IssuerOptions): Promise<Issuer> {
   const kid = await thumbprint(jwk);
   const privateKey = await crypto.subtle.importKey('jwk', { ...jwk, d }, ECDSA, false, ['sign']);
   const accountKeyOf = await accountKeys(options.accountKey);
+  const seconds = () => Math.floor(now() / 1000);
+  const publication =
+    options.publication &&
+    openPublication(options.publication, {
+      signingKey: { kid, privateKey },
+      published: [jwk, ...(options.retiredKeys ?? []).map((key) => parse(publicJwkShape, key))],
+      now: seconds,
+    });
   const connection = openConnection(options);
   const keysFor = verifierKeys(connection);
 
@@ -179,7 +215,21 @@ export async function openIssuer(options: IssuerOptions): Promise<Issuer> {
   return {
     issuer: kid,
     async register({ signal } = {}) {
-      await call({ ...post('/v1/issuers', issuerBody, { jwk }), signal }, issuerAnswer);
+      if (publication === undefined) {
+        await call({ ...post('/v1/issuers', issuerBody, { jwk }), signal }, issuerAnswer);
+        return;
+      }
+      const body = JSON.stringify(parse(issuerSourceBody, publication.source));
+      await call({ method: 'PUT', path: '/v1/issuers/source', body, signal }, issuerSourceBody);
+    },
+    async unregister(issuer, { signal } = {}) {
+      const path = `/v1/issuers/${parse(base64url32, issuer)}`;
+      checkAnswer(await send({ method: 'DELETE', path, signal }));
+    },
+    answer: async (url) => (publication ? publication.answer(url) : new Response(null, { status: 404 })),
+    async revoke(filter) {
+      if (publication === undefined) throw new TypeError('an issuer without a publication revokes nothing');
+      return publication.revoke(filter);
     },
     async putPolicy(policy, { signal } = {}) {
       return call({ ...post('/v1/policies', policyBody, policy), signal }, policyAnswer);
@@ -203,7 +253,7 @@ export async function openIssuer(options: IssuerOptions): Promise<Issuer> {
       signal,
     }) {
       const listed = parse(accountsShape, accounts);
-      const time = Math.floor(now() / 1000);
+      const time = seconds();
       const verifier = connection.origin;
       const receipt = await checkReceipt(jws, await keysFor(jws, time, signal), {
         verifier,
@@ -213,6 +263,9 @@ export async function openIssuer(options: IssuerOptions): Promise<Issuer> {
       });
       const secrets = await Promise.all(listed.map(({ number }) => accountKeyOf(number)));
       const { root, paths } = accountsTree(secrets, parseField(receipt.holder));
+      const exp = time + lifetimeSeconds;
+      const about = { subject, jkt: receipt.jkt, schema: ACCOUNTS_SCHEMA };
+      const status = await publication?.place({ ...about, issuedAt: time, expiresAt: exp });
       const credential: Credential = {
         iss: kid,
         aud: verifier,
@@ -221,8 +274,9 @@ export async function openIssuer(options: IssuerOptions): Promise<Issuer> {
         cnf: { jkt: receipt.jkt },
         schema: ACCOUNTS_SCHEMA,
         accountsRoot: String(root),
+        ...(status === undefined ? {} : { status }),
         iat: time,
-        exp: time + lifetimeSeconds,
+        exp,
       };
       return {
         credential: await signJws('credential', credential, { kid, privateKey }),

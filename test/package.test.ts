@@ -228,9 +228,10 @@ import { FACTS, type FactId } from '@akashi/circuits';
 import { ARTIFACTS } from '@akashi/circuits/artifacts';
 import { pinCommitment } from '@akashi/circuits/poseidon';
 import { openAgent } from '@akashi/sdk/agent';
+import { fileCredentials } from '@akashi/sdk/credential-file';
 import { type Holder, openHolder, workerProver } from '@akashi/sdk/holder';
 import { inlineProver } from '@akashi/sdk/inline-prover';
-import { openIssuer } from '@akashi/sdk/issuer';
+import { type CredentialStore, openIssuer } from '@akashi/sdk/issuer';
 import { parseNewPin } from '@akashi/sdk/new-pin';
 import { fileStorage } from '@akashi/sdk/storage-file';
 import { startVerifier } from '@akashi/verifier';
@@ -245,6 +246,7 @@ export const holder: Promise<Holder> = openHolder({
   prover: workerProver(),
 });
 export const all = [openAgent, inlineProver, openIssuer, parseNewPin, startVerifier, verifyProof];
+export const credentials: Promise<CredentialStore> = fileCredentials('credentials.jsonl');
 `;
 
 const WRONGLY_TYPED = [
@@ -259,4 +261,5 @@ const WRONGLY_TYPED = [
   'export const i: number = startVerifier;',
   'export const j: number = verifyProof;',
   'export const k: number = parseNewPin;',
+  'export const l: number = fileCredentials;',
 ];

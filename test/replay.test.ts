@@ -128,7 +128,7 @@ describe('swapped', () => {
       open,
       open.code,
     );
-    expect(await attempts.post(open, borrowed)).toMatchObject({ reason: 'credential:account:issuer' });
+    expect(await attempts.post(open, borrowed)).toMatchObject({ reason: 'credential:account:tenant' });
   });
 });
 
@@ -138,7 +138,7 @@ describe('credential', () => {
     const { credential } = alice.issued;
     const [header = '', payload = ''] = credential.split('.');
     const places = {
-      header: [Math.floor(header.length / 2), /:(?:issuer|signature)$/],
+      header: [Math.floor(header.length / 2), /:(?:type|issuer|signature)$/],
       payload: [header.length + 1 + Math.floor(payload.length / 2), /:signature$/],
       'signature, first character': [header.length + payload.length + 2, /:signature$/],
     } as const;

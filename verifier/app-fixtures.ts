@@ -15,6 +15,7 @@ import { exportJWK, generateKeyPair } from 'jose';
 import { createOperator, createSignInLink, createTenant } from './admin.ts';
 import { createApp } from './app.ts';
 import type { ProofChecker } from './checker.ts';
+import type { Issuers } from './issuers.ts';
 import { createDevelopmentKeys, type Keys, openKeys } from './keys.ts';
 import type { ReadDocument } from './remote-document.ts';
 import { openSqliteStore } from './sqlite-store.ts';
@@ -31,6 +32,7 @@ export interface World {
   readonly app: Hono;
   readonly store: Store;
   readonly keys: Keys;
+  readonly issuers: Issuers;
   readonly clock: { now: number };
   readonly notices: Notice[];
   readonly alerts: Alert[];
@@ -54,6 +56,7 @@ export async function openWorld({ read = nobody, checker }: WorldOptions = {}): 
   const alerts: Alert[] = [];
   const log: LogEntry[] = [];
   const now = () => clock.now;
+  const issuers = issuersFor({ store, now, origin: ORIGIN, log: (entry) => log.push(entry), read });
   const app = createApp({
     ...(checker === undefined ? {} : { checker }),
     store,
@@ -62,13 +65,13 @@ export async function openWorld({ read = nobody, checker }: WorldOptions = {}): 
     keys,
     verificationKeys: await loadVerificationKeys(),
     origin: ORIGIN,
-    issuers: issuersFor({ store, now, origin: ORIGIN, log: (entry) => log.push(entry), read }),
+    issuers,
     notify: async (notice) => void notices.push(notice),
     alert: async (alert) => void alerts.push(alert),
     log: (entry) => log.push(entry),
   });
   return {
-    ...{ app, store, keys, clock, notices, alerts, log },
+    ...{ app, store, keys, issuers, clock, notices, alerts, log },
     async close() {
       await store.close();
       await rm(folder, { recursive: true });

@@ -184,6 +184,7 @@ test('an issuer’s key is pinned and taken back, and where it publishes is set,
   await writeFile(path('private.jwk'), JSON.stringify({ ...jwk, d: jwk.x }));
   await writeFile(path('off.jwk'), JSON.stringify({ ...jwk, x: jwk.y }));
   const wrong: readonly (readonly [number, string[]])[] = [
+    [1, ['issuer', 'list', 'nobody']],
     [1, ['issuer', 'remove', 'bank', kid]],
     [1, ['issuer', 'add', 'nobody', path('issuer.jwk')]],
     [1, ['issuer', 'add', 'bank', path('private.jwk')]],

@@ -36,6 +36,7 @@ export function listIssuersCommand(
   [tenant = '']: readonly string[],
 ): Promise<void> {
   return withStore(flags, context, async (store) => {
+    if ((await store.tenant(tenant)) === undefined) throw new TypeError('there is no such tenant');
     for (const { issuer } of await store.issuers(tenant)) context.out(`pinned ${issuer}`);
     const source = await store.issuerSource(tenant);
     if (source === undefined) return;

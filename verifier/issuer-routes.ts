@@ -49,7 +49,6 @@ export function addIssuerRoutes(app: Hono, verifier: Verifier): void {
     const { tenant } = caller.tenant;
     const source = jwks === null && statusLists === null ? null : { jwks, statusLists, staleSeconds };
     await store.setIssuerSource(tenant, source, caller.actor, now());
-    issuers.refresh(tenant);
     return c.json(sourceAnswer(await store.issuerSource(tenant)));
   });
 

@@ -1,12 +1,11 @@
-import { STATUS_BYTES_MAX } from '@akashi/circuits';
+import { STATUS_BYTES_MAX, thumbprint } from '@akashi/circuits';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type ListChange, newIssuerKey, Publisher } from './issuer-fixtures.ts';
-import { type Issuers, openIssuers } from './issuers.ts';
+import { type Issuers, type IssuersOptions, openIssuers } from './issuers.ts';
 import type { IssuerSource } from './store.ts';
 
 const clock = { now: 1_900_000_000 };
 const now = () => clock.now;
-const PATIENCE = 150;
 
 let bank: Publisher;
 let shop: Publisher;
@@ -27,24 +26,30 @@ beforeEach(async () => {
     sources[tenant] = { jwks, statusLists, staleSeconds: 0 };
   pinned = {};
   faults = [];
-  issuers = openIssuers({
+  issuers = open();
+});
+
+/** On a slow machine nothing here may run out of patience but what is to. */
+function open(options: Partial<IssuersOptions> = {}): Issuers {
+  return openIssuers({
     store: {
       issuerKey: async (tenant, issuer) => pinned[`${tenant} ${issuer}`],
       issuerSource: async (tenant) => sources[tenant],
     },
     now,
     development: false,
-    patience: PATIENCE,
+    patience: 60_000,
     onFault: (fault) => faults.push(fault),
     read: (document, signal) => (document.url.startsWith(bank.base) ? bank : shop).answer(document, signal),
+    ...options,
   });
-});
+}
 
 const keyOf = (publisher = bank) => issuers.key('bank', publisher.signer.kid);
 const statusAt = (idx: number, list?: string) => issuers.status('bank', bank.place(idx, list));
 const count = (path: string) => bank.asked.filter((asked) => asked === path).length;
 /** What was begun in the background has ended. */
-const settle = () => new Promise((resolve) => setTimeout(resolve, 30));
+const settle = () => new Promise((resolve) => setTimeout(resolve, 300));
 
 describe('a key of an issuer', () => {
   test('that is pinned is believed without asking anyone', async () => {
@@ -84,11 +89,25 @@ describe('a key of an issuer', () => {
 
   test('that was published while a fetch was under way is found by the next', async () => {
     await keyOf();
-    const first = issuers.key('bank', (await newIssuerKey()).kid);
-    await Promise.resolve();
+    const { kid } = await newIssuerKey();
+    let release = () => {};
+    let held: Promise<void> | undefined = new Promise((resolve) => {
+      release = resolve;
+    });
+    const answer = bank.answer.bind(bank);
+    bank.answer = async (document, signal) => {
+      const text = await answer(document, signal);
+      await held;
+      return text;
+    };
+    const first = issuers.key('bank', kid);
+    await settle();
+    held = undefined;
     bank.signer = await newIssuerKey();
     bank.keys.push(bank.signer);
     const second = keyOf();
+    await settle();
+    release();
     expect(await first).toBe('issuer');
     expect(await second).toEqual(bank.signer.jwk);
   });
@@ -149,6 +168,8 @@ describe('a key of an issuer', () => {
       JSON.stringify({ keys: [...others, { ...jwk, kid: 'today', alg: 'ES256', key_ops: [] }] });
     expect(await keyOf()).toEqual(jwk);
     expect(await issuers.key('bank', 'today')).toBe('issuer');
+    const offTheCurve = await thumbprint({ ...jwk, x: jwk.y });
+    expect(await issuers.key('bank', offTheCurve)).toBe('issuer');
   });
 });
 
@@ -284,20 +305,19 @@ describe('a server that does not answer', () => {
 
   test('keeps nobody waiting for longer than a bound, and nobody of another tenant at all', async () => {
     bank.state = 'hanging';
+    issuers = open({ patience: 1000 });
     const began = performance.now();
-    const waiting = [statusAt(0), keyOf(), statusAt(1, '1')];
-    expect(await issuers.status('shop', shop.place(0))).toBe('valid');
-    expect(performance.now() - began).toBeLessThan(PATIENCE);
-    expect(await Promise.all(waiting)).toEqual([
-      'status_unavailable',
-      'issuer_unavailable',
-      'status_unavailable',
-    ]);
-    expect(performance.now() - began).toBeLessThan(PATIENCE * 3);
+    const waiting = Promise.all([statusAt(0), keyOf(), statusAt(1, '1')]);
+    const first = await Promise.race([waiting, issuers.status('shop', shop.place(0))]);
+    expect(first).toBe('valid');
+    expect(await waiting).toEqual(['status_unavailable', 'issuer_unavailable', 'status_unavailable']);
+    // A fetch itself is given up after five seconds.
+    expect(performance.now() - began).toBeLessThan(4000);
   });
 
   test('keeps no crowd waiting: the 65th is told to come again', async () => {
     bank.state = 'hanging';
+    issuers = open({ patience: 1000 });
     const waiting = Array.from({ length: 64 }, () => statusAt(0));
     await expect(statusAt(0)).rejects.toMatchObject({ code: 'busy', retryAfter: 2 });
     expect(await issuers.status('shop', shop.place(0))).toBe('valid');
@@ -362,6 +382,16 @@ describe('fetching', () => {
     expect(issuers.knownRevoked('shop', place)).toBe(false);
     expect(issuers.knownRevoked('bank', undefined)).toBe(false);
   });
+});
+
+test('a verifier that closes gives up what is under way', async () => {
+  const closing = new AbortController();
+  bank.state = 'hanging';
+  const closed = open({ closing: closing.signal });
+  const waiting = closed.status('bank', bank.place(0));
+  await settle();
+  closing.abort();
+  expect(await waiting).toBe('status_unavailable');
 });
 
 test.each([

@@ -88,11 +88,9 @@ describe('a credential with a place in a status list', () => {
       publisher.revoked.add(7);
       world.clock.now += 45;
       // As the verifier does every second.
-      await send(world, 'PUT', '/v1/issuers/source', {
-        ...{ token: bank.apiKey, body: { jwks: publisher.jwks, statusLists: publisher.statusLists } },
-      });
+      world.issuers.refresh();
       await expect.poll(() => publisher.asked.filter((path) => path === 'status/0').length).toBe(2);
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await new Promise((resolve) => setTimeout(resolve, 500));
       return consumeAttempt(use, now);
     };
     expect(await verdictOf(credential)).toBe('credential:account:revoked');

@@ -95,10 +95,11 @@ export interface IssuersSettings
   readonly read?: ReadDocument;
 }
 
-/** @see {@link openIssuers}: a verifier on `http` is one in development, and fetches from this machine only */
-export function issuersFor({ origin, log, ...rest }: IssuersSettings): Issuers {
+/** A verifier on `http` is one in development: it may fetch from this machine. */
+export function issuersFor(settings: IssuersSettings): Issuers {
+  const { store, now, origin, log, closing, privateOrigins, read } = settings;
   return openIssuers({
-    ...rest,
+    ...{ store, now, closing, privateOrigins, read },
     development: new URL(origin).protocol === 'http:',
     onFault: (fault) => log({ level: 'warn', event: 'issuer.unavailable', fault: faultOf(fault) }),
   });

@@ -15,7 +15,7 @@ import { PortInUse } from './site.ts';
 const SATO = 'C-48201';
 const TANAKA = 'C-51764';
 const PIN = '508362';
-const SECRET_FILES = ['bank.json', 'keys/keys.json', 'keys/root.json'];
+const SECRET_FILES = ['bank.json', 'credentials.jsonl', 'keys/keys.json', 'keys/root.json'];
 
 let folder: string;
 let demo: Demo;
@@ -24,7 +24,10 @@ const said: string[] = [];
 /** The first of three in a row. */
 let port = 0;
 
-const start = (): Promise<Demo> => startDemo({ folder, port, say: (line) => said.push(line) });
+let ahead = 0;
+const clock = (): number => Math.floor(Date.now() / 1000) + ahead;
+
+const start = (): Promise<Demo> => startDemo({ folder, port, say: (line) => said.push(line), clock });
 
 /** On ports that nobody listens on: some are tried, because a second start needs the same ones again. */
 async function startSomewhere(): Promise<Demo> {
@@ -190,6 +193,7 @@ describe('the back end of the bank', () => {
     ['POST', '/my/enrolment'],
     ['POST', '/my/accounts'],
     ['POST', '/my/precall'],
+    ['DELETE', '/my/credentials'],
     ['DELETE', '/my/session'],
   ])('%s %s is for who is logged in', async (method, path) => {
     for (const session of [undefined, 'AAAAAAAAAAAAAAAAAAAAAA', 'x']) {
@@ -264,6 +268,47 @@ describe('the back end of the bank', () => {
 
   test.each(['after=-1', 'after=x', 'wait=31', 'wait=1e1'])('notices with ?%s are refused', async (query) => {
     expect((await bank('GET', `/my/notices?${query}`, { session: await logIn(SATO) })).status).toBe(400);
+  });
+});
+
+describe('what the bank vouched for', () => {
+  const exchangeOf = (session: string) => async (receipt: string) =>
+    (await bank('POST', '/my/accounts', { session, body: { receipt } })).json;
+
+  /** Asked for before the call, so that no code has to be spoken. */
+  async function passes(session: string, holder: Awaited<ReturnType<typeof enrolPhone>>): Promise<boolean> {
+    const { json } = await bank('POST', '/my/precall', { session, body: { purpose: 'inquiry' } });
+    const { verdict } = await holder.present(json.request, { pin: PIN });
+    if (verdict === null) await holder.decline(json.request);
+    return verdict === 'passed';
+  }
+
+  test('counts until the bank takes it back, and again when it is vouched for anew', async () => {
+    const session = await logIn('C-60938');
+    const holder = await enrolPhone(session);
+    expect(await passes(session, holder)).toBe(true);
+    expect((await bank('DELETE', '/my/credentials', { session })).json).toEqual({ revoked: 1 });
+    ahead += 60;
+    expect(await passes(session, holder)).toBe(false);
+    await holder.refreshAccounts(exchangeOf(session));
+    expect(await passes(session, holder)).toBe(true);
+  });
+
+  test('is published for anyone, signed, without a name or a number', async () => {
+    const list = await fetch(`${demo.bank}/akashi/status/0`);
+    expect(list.headers.get('content-type')).toBe('application/statuslist+jwt');
+    const [, payload = ''] = (await list.text()).split('.');
+    expect(Object.keys(JSON.parse(Buffer.from(payload, 'base64url').toString())).sort()).toEqual([
+      'exp',
+      'iat',
+      'status_list',
+      'sub',
+      'ttl',
+    ]);
+    const { keys } = await (await fetch(`${demo.bank}/akashi/jwks`)).json();
+    expect(Object.keys(keys[0]).sort()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']);
+    for (const path of ['', 'status/1', 'jwks/x', '../bank.json'])
+      expect((await fetch(`${demo.bank}/akashi/${path}`)).status, path).toBe(404);
   });
 });
 

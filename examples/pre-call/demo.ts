@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileCredentials } from '@akashi/sdk/credential-file';
 import { openIssuer } from '@akashi/sdk/issuer';
 import {
   createDevelopmentKeys,
@@ -14,7 +15,7 @@ import {
   type Service,
   startVerifier,
 } from '@akashi/verifier';
-import { createBank } from './bank/back-end.ts';
+import { createBank, createPublication, PUBLISHED } from './bank/back-end.ts';
 import { CUSTOMERS } from './bank/customers.ts';
 import { Notices } from './bank/notices.ts';
 import { POLICIES } from './bank/policies.ts';
@@ -71,15 +72,21 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
 
     const file = join(folder, 'bank.json');
     const records = await openRecords({ file, store, origins: [bank, desk], now, random: randomBytes });
-    const issuer = await openIssuer({ verifier, tenant: TENANT.tenant, ...records, now: () => now() * 1000 });
-    await issuer.register();
-    for (const policy of POLICIES) await issuer.putPolicy(policy);
+    const credentials = await fileCredentials(join(folder, 'credentials.jsonl'));
+    const issuer = await openIssuer({
+      ...{ verifier, tenant: TENANT.tenant, ...records },
+      publication: { url: `${bank}${PUBLISHED}`, credentials },
+      now: () => now() * 1000,
+    });
 
     const origins = { verifier, bank, desk };
     const sessions = new Sessions(now, randomBytes);
     const bankSite = await createPhoneSite(bundles.phone, origins);
     bankSite.route('/api', createBank({ customers: CUSTOMERS, issuer, sessions, notices }));
+    bankSite.route(PUBLISHED, createPublication(issuer));
     bankListener.serve(bankSite);
+    await issuer.register();
+    for (const policy of POLICIES) await issuer.putPolicy(policy);
     const signInFragment = async (): Promise<string> =>
       `#signin=${await createSignInLink(store, TENANT.tenant, records.operator, now(), randomBytes)}`;
     deskListener.serve(await createDeskSite(bundles.desk, origins, signInFragment));

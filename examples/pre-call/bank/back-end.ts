@@ -17,6 +17,9 @@ export interface BankOptions {
   readonly notices: Notices;
 }
 
+/** Where the bank's site answers the verifier. */
+export const PUBLISHED = '/akashi/';
+
 interface Variables {
   readonly Variables: { customer: Customer; token: string };
 }
@@ -82,6 +85,11 @@ export function createBank({ customers, issuer, sessions, notices }: BankOptions
   return bank;
 }
 
+/** What the verifier fetches without asking: the bank's public keys, and which credentials it revoked. */
+export function createPublication(issuer: Issuer): Hono {
+  return new Hono().get('/*', (c) => issuer.answer(c.req.path));
+}
+
 /** Routes of a logged-in customer: the subject always comes from the session, never from the call. */
 function addCustomerRoutes(bank: Hono<Variables>, issuer: Issuer, notices: Notices): void {
   bank.post('/my/enrolment', async (c) => {
@@ -94,6 +102,11 @@ function addCustomerRoutes(bank: Hono<Variables>, issuer: Issuer, notices: Notic
     const { reference, accounts } = c.get('customer');
     return c.json(await issuer.issueAccounts({ receipt, subject: reference, accounts }));
   });
+
+  // For a lost phone, say: the verifier learns it within a minute. A device that is still good is given new ones.
+  bank.delete('/my/credentials', async (c) =>
+    c.json({ revoked: await issuer.revoke({ subject: c.get('customer').reference }) }),
+  );
 
   bank.get('/my/devices', async (c) => {
     const devices = await issuer.devices(c.get('customer').reference);

@@ -9,7 +9,7 @@ import {
   type Store,
   setOrigins,
 } from '@akashi/verifier';
-import { type InferOutput, strictObject, string } from 'valibot';
+import { array, type InferOutput, optional, strictObject, string } from 'valibot';
 
 /** How the bank is known to the verifier. */
 export const TENANT = { tenant: 'aoba', name: 'あおば銀行' } as const;
@@ -22,6 +22,8 @@ const recordsShape = strictObject({
   operator: string(),
   /** Signs credentials. */
   signingKey: strictObject({ ...publicJwkShape.entries, d: string() }),
+  /** Those before it, as long as credentials under them are out. */
+  retiredKeys: optional(array(publicJwkShape), []),
   /** Under account numbers (docs/protocol.md, section 3). The verifier never gets it. */
   accountKey: string(),
 });
@@ -54,7 +56,7 @@ export async function openRecords({ file, store, origins, now, random }: Records
     ? await createApiKey(store, tenant, now(), random)
     : (await createTenant(store, { ...TENANT, origins: [...origins] }, now(), random)).apiKey;
   const operator = await createOperator(store, { tenant, ...OPERATOR }, now(), random);
-  const records = { apiKey, operator, ...(await generateIssuerKeys()) };
+  const records = { apiKey, operator, ...(await generateIssuerKeys()), retiredKeys: [] };
   await createSecretFile(file, `${JSON.stringify(records, null, 2)}\n`);
   return records;
 }
