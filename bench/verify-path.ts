@@ -1,7 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FACT_IDS } from '@akashi/circuits';
 import type { Prover } from '@akashi/sdk/holder';
 import { generateIssuerKeys, type Issuer, openIssuer } from '@akashi/sdk/issuer';
 import { type Caller, openCaller, POLICY, type PreparedCall, PURPOSE } from './caller.ts';
@@ -60,7 +59,7 @@ async function openCallers(
   await issuer.register();
   await issuer.putPolicy({
     policy: POLICY,
-    facts: [...FACT_IDS],
+    facts: ['pin', 'account'],
     purposes: [{ id: PURPOSE, text: { ja: '計測', en: 'Benchmark' } }],
   });
   const callers: Caller[] = [];

@@ -1,18 +1,10 @@
 import * as v from 'valibot';
+import { claimsSchema } from './claims.ts';
 import { ERROR_CODES } from './error.ts';
 import { publicJwkShape } from './jws.ts';
-import {
-  base64url16,
-  base64url32,
-  code,
-  compactJws,
-  factId,
-  fieldText,
-  reference,
-  text,
-  time,
-} from './shape.ts';
-import { direction, mode, proofShape, purpose, transaction, verdict } from './wire.ts';
+import type { FactId } from './protocol.ts';
+import { base64url16, base64url32, code, compactJws, fieldText, reference, text, time } from './shape.ts';
+import { askedClaim, direction, mode, proofShape, purpose, transaction, verdict } from './wire.ts';
 
 // Bodies and answers of every route (docs/protocol.md, section 8). The verifier parses the bodies, the SDK the answers.
 
@@ -40,12 +32,63 @@ export const enrolmentAnswer = v.strictObject({
 export const issuerBody = v.strictObject({ jwk: publicJwkShape });
 export const issuerAnswer = v.strictObject({ issuer: base64url32 });
 
+const claimValue = v.pipe(v.string(), v.maxLength(120));
+const units = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(1200));
+
+/**
+ * Time that has passed since a date, in whole years or months, by the tenant's calendar: an age, months as a customer.
+ * The verifier makes bounds of it whenever a verification starts.
+ */
+export const elapsed = v.pipe(
+  v.strictObject({
+    unit: v.picklist(['years', 'months']),
+    atLeast: v.optional(units),
+    atMost: v.optional(units),
+    /** IANA name, such as `Asia/Tokyo`: where "today" is. */
+    timeZone: v.pipe(v.string(), v.maxLength(64), v.check(isTimeZone)),
+  }),
+  v.check(({ unit, atLeast, atMost }) => {
+    const most = unit === 'years' ? 100 : 1200;
+    const given = [atLeast, atMost].filter((value) => value !== undefined);
+    return given.length > 0 && given.every((value) => value <= most) && (atLeast ?? 0) <= (atMost ?? most);
+  }),
+);
+export type Elapsed = v.InferOutput<typeof elapsed>;
+
+/** A fact as a policy asks for it. Claims come with their schema: the policy is the tenant's word on what they mean. */
+export const policyFact = v.union([
+  v.picklist(['pin', 'account']),
+  v.strictObject({
+    fact: v.literal('range'),
+    schema: claimsSchema,
+    /** Name of a claim of the schema: an integer, money or a date. */
+    claim: reference,
+    atLeast: v.optional(claimValue),
+    atMost: v.optional(claimValue),
+  }),
+  v.strictObject({ fact: v.literal('range'), schema: claimsSchema, claim: reference, elapsed }),
+  v.strictObject({
+    fact: v.literal('member'),
+    schema: claimsSchema,
+    claim: reference,
+    /** One to eight of them. */
+    values: v.array(claimValue),
+  }),
+]);
+export type PolicyFact = v.InferOutput<typeof policyFact>;
+
+/** What the facts of a policy are, in its order. */
+export function factOf(asked: PolicyFact): FactId {
+  return typeof asked === 'string' ? asked : asked.fact;
+}
+
 export const policyBody = v.strictObject({
   policy: reference,
   facts: v.pipe(
-    v.array(factId),
+    v.array(policyFact),
     v.minLength(1),
-    v.check((facts) => new Set(facts).size === facts.length),
+    v.maxLength(16),
+    v.check((facts) => new Set(facts.map((asked) => JSON.stringify(asked))).size === facts.length),
   ),
   purposes: v.pipe(v.array(purpose), v.minLength(1), v.maxLength(64)),
 });
@@ -180,6 +223,8 @@ export const pendingRequest = v.strictObject({
 });
 /** A verification as its device sees it. */
 export type PendingRequest = v.InferOutput<typeof pendingRequest>;
+/** What this device may be asked about its claims today and tomorrow, so that it can prepare. Not signed: it proves nothing. */
+export const askableFactsAnswer = v.strictObject({ facts: v.pipe(v.array(askedClaim), v.maxLength(64)) });
 export const requestsAnswer = v.strictObject({ requests: v.array(pendingRequest) });
 
 // Anyone
@@ -194,3 +239,11 @@ export const jwksAnswer = v.strictObject({
     }),
   ),
 });
+
+function isTimeZone(timeZone: string): boolean {
+  try {
+    return new Intl.DateTimeFormat('en', { timeZone }).resolvedOptions().timeZone !== '';
+  } catch {
+    return false;
+  }
+}

@@ -1,4 +1,5 @@
 export * from './challenge.ts';
+export * from './claims.ts';
 export * from './digits.ts';
 export * from './dpop.ts';
 export * from './error.ts';

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
+import { claimDefinition, encodeBounds, encodeValues, orderedClaim } from './claims.ts';
 import { publicJwkShape } from './jws.ts';
-import { FACTS, type FactId } from './protocol.ts';
+import { CLAIMS_MAX, FACTS, type FactId, MEMBER_VALUES } from './protocol.ts';
 import {
   base64url16,
   base64url32,
@@ -40,25 +41,76 @@ export type Transaction = v.InferOutput<typeof transaction>;
 export const purpose = v.strictObject({ id: reference, text: texts });
 export type Purpose = v.InferOutput<typeof purpose>;
 
+/** A claim of a credential: its schema (the signal) and place there; whether credentials of the schema live for a day only. */
+const askedOf = {
+  schema: fieldText,
+  volatile: v.boolean(),
+  index: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(CLAIMS_MAX - 1)),
+};
+/** The value of a claim as its type writes it; see claims.ts. */
+const claimValue = v.pipe(v.string(), v.maxLength(120));
+
+const rangeEntry = v.strictObject({
+  fact: v.literal('range'),
+  version: v.literal(FACTS.range.version),
+  ...askedOf,
+  claim: orderedClaim,
+  /** Bounds, both included; at least one is there. */
+  atLeast: v.optional(claimValue),
+  atMost: v.optional(claimValue),
+});
+const memberEntry = v.strictObject({
+  fact: v.literal('member'),
+  version: v.literal(FACTS.member.version),
+  ...askedOf,
+  claim: claimDefinition,
+  values: v.pipe(v.array(claimValue), v.minLength(1), v.maxLength(MEMBER_VALUES.length)),
+});
+
+/** Whether bounds or values are of the claim's type, and leave something that can be shown. */
+function canBeMet(entry: v.InferOutput<typeof rangeEntry> | v.InferOutput<typeof memberEntry>): boolean {
+  try {
+    if (entry.fact === 'range') encodeBounds(entry.claim, entry);
+    else encodeValues(entry.claim, entry.values);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** An entry that asks about a claim. */
+export const askedClaim = v.pipe(v.variant('fact', [rangeEntry, memberEntry]), v.check(canBeMet));
+export type AskedClaim = v.InferOutput<typeof askedClaim>;
+
 /** One entry of a request's list: a fact with the public inputs that the device cannot know by itself. */
-export const requestedFact = v.variant('fact', [
-  v.strictObject({ fact: v.literal('pin'), version: v.literal(FACTS.pin.version) }),
-  v.strictObject({
-    fact: v.literal('account'),
-    version: v.literal(FACTS.account.version),
-    scope: fieldText,
-    /** The account to be shown, or `"0"`: any account of the subject, and which one stays hidden. */
-    accountRef: fieldText,
-  }),
-]);
+export const requestedFact = v.pipe(
+  v.variant('fact', [
+    v.strictObject({ fact: v.literal('pin'), version: v.literal(FACTS.pin.version) }),
+    v.strictObject({
+      fact: v.literal('account'),
+      version: v.literal(FACTS.account.version),
+      scope: fieldText,
+      /** The account to be shown, or `"0"`: any account of the subject, and which one stays hidden. */
+      accountRef: fieldText,
+    }),
+    rangeEntry,
+    memberEntry,
+  ]),
+  v.check((entry) => !('schema' in entry) || canBeMet(entry)),
+);
 export type RequestedFact = v.InferOutput<typeof requestedFact>;
 
+/** `pin` and `account` at most once; claims as often as they are asked about differently. */
 const factList = v.pipe(
   v.array(requestedFact),
   v.minLength(1),
   v.maxLength(16),
-  v.check((facts) => new Set(facts.map((entry) => entry.fact)).size === facts.length),
+  v.check((facts) => new Set(facts.map(statementOf)).size === facts.length),
 );
+
+function statementOf(entry: RequestedFact): string {
+  return 'schema' in entry ? JSON.stringify(entry) : entry.fact;
+}
 
 export const requestShape = v.strictObject({
   iss: v.pipe(v.string(), v.url(), v.maxLength(256)),
@@ -96,7 +148,7 @@ export type Receipt = v.InferOutput<typeof receiptShape>;
 /** `schema` of the credential that carries an accounts root. */
 export const ACCOUNTS_SCHEMA = 'akashi/accounts/v1';
 
-export const credentialShape = v.strictObject({
+const credentialEntries = {
   /** Thumbprint of the issuer's key, as registered with the verifier. */
   iss: base64url32,
   /** The verifier: its public origin. */
@@ -104,13 +156,24 @@ export const credentialShape = v.strictObject({
   tenant: reference,
   sub: reference,
   cnf: v.strictObject({ jkt: base64url32 }),
-  schema: v.literal(ACCOUNTS_SCHEMA),
-  accountsRoot: fieldText,
   iat: time,
   exp: time,
-});
+};
+
+export const credentialShape = v.union([
+  v.strictObject({ ...credentialEntries, schema: v.literal(ACCOUNTS_SCHEMA), accountsRoot: fieldText }),
+  v.strictObject({
+    ...credentialEntries,
+    /** The signal of a claims schema. */
+    schema: fieldText,
+    /** Commitment to the claims; see `claimsCredential` in poseidon.ts. */
+    credential: fieldText,
+  }),
+]);
 /** What an issuer signs: a commitment, who holds it, until when. */
 export type Credential = v.InferOutput<typeof credentialShape>;
+export type AccountsCredential = Extract<Credential, { readonly accountsRoot: string }>;
+export type ClaimsCredential = Extract<Credential, { readonly credential: string }>;
 
 export const keyStatementShape = v.strictObject({
   iss: v.pipe(v.string(), v.url(), v.maxLength(256)),
@@ -165,5 +228,5 @@ export const parseProof = (input: unknown): Proof => parse(proofShape, input);
 
 /** Whether a fact's public outputs come from a credential rather than from the verifier's own records. */
 export function needsCredential(fact: FactId): boolean {
-  return fact === 'account';
+  return fact !== 'pin';
 }

@@ -1,8 +1,8 @@
 import {
   ACCOUNTS_DEPTH,
   ACCOUNTS_MAX,
+  type AccountsCredential,
   AkashiError,
-  type Credential,
   compactJws,
   fieldText,
   parse,
@@ -60,10 +60,10 @@ export interface ExpectedHolder {
 export async function checkIssuedAccounts(
   input: unknown,
   expected: ExpectedHolder,
-): Promise<{ readonly issued: IssuedAccounts; readonly credential: Credential }> {
+): Promise<{ readonly issued: IssuedAccounts; readonly credential: AccountsCredential }> {
   try {
     const issued = parse(issuedAccountsShape, input);
-    const credential = parseCredential(payloadOf(issued.credential));
+    const credential = credentialOf(issued);
     const meant =
       credential.aud === expected.verifier &&
       credential.tenant === expected.tenant &&
@@ -107,7 +107,7 @@ export function heldAccount({
 /** Rebuilds the tree: every account must stand at its index, under its siblings, below the credential's root. */
 async function opensRoot(
   { accounts }: IssuedAccounts,
-  credential: Credential,
+  credential: AccountsCredential,
   holder: bigint,
 ): Promise<boolean> {
   const { accountsTree } = await import('@akashi/circuits/poseidon');
@@ -125,12 +125,18 @@ async function opensRoot(
 }
 
 /** `accountsRoot` of the credential, which was checked when it came. */
-export function accountsRootOf({ credential }: IssuedAccounts): string {
-  return parseCredential(payloadOf(credential)).accountsRoot;
+export function accountsRootOf(issued: IssuedAccounts): string {
+  return credentialOf(issued).accountsRoot;
+}
+
+function credentialOf({ credential }: IssuedAccounts): AccountsCredential {
+  const parsed = parseCredential(payloadOf(credential));
+  if (!('accountsRoot' in parsed)) throw new AkashiError('malformed');
+  return parsed;
 }
 
 /** The payload of a compact JWS whose signature somebody else checks. */
-function payloadOf(jws: string): unknown {
+export function payloadOf(jws: string): unknown {
   const [, payload = ''] = jws.split('.');
   return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(base64url.decode(payload)));
 }

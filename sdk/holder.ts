@@ -1,4 +1,8 @@
 import { AkashiError, base64url16, parse } from '@akashi/circuits';
+
+export type { AskedClaim } from '@akashi/circuits';
+
+import type { HeldCredential } from './claims.ts';
 import { checkAnswer, openConnection } from './connection.ts';
 import { openConversation } from './conversation.ts';
 import { openDeviceConnection } from './device-connection.ts';
@@ -9,6 +13,7 @@ import {
   enrol,
   readStatus,
   refreshAccounts,
+  refreshClaims,
   revokeItself,
   unregister,
 } from './enrolment.ts';
@@ -26,6 +31,8 @@ import { openRequestDesk, type Wait } from './request-desk.ts';
 import type { DeviceStorage } from './storage.ts';
 
 export type { IssuedAccounts } from './accounts.ts';
+export { claimText } from './claim-text.ts';
+export type { HeldCredential, IssuedClaims } from './claims.ts';
 export type { Enrolled } from './enrolled-device.ts';
 export { type EnrolmentLink, type EnrolPhase, type Exchange, parseEnrolmentLink } from './enrolment.ts';
 export type { HistoryEntry } from './history.ts';
@@ -96,12 +103,12 @@ export interface Holder {
   report(id: string, options?: Call): Promise<CheckedRequest>;
   /**
    * One attempt. Accepts first what was not accepted yet. Afterwards the request is `done` with a verdict, or
-   * `accepted` with `attemptsLeft`. Throws also `malformed` (code, PIN), `account_unknown`, `credential_expired`, `pin_wrong` with
-   * `triesLeft`, `pin_locked`, `proof_failed`, `artifact_*`: none of these uses up the attempt; TypeError when a PIN is needed and none is given.
+   * `accepted` with `attemptsLeft`. Throws also `malformed` (code, PIN), `account_unknown`, `claim_unknown`, `claim_unmet`, `credential_expired`,
+   * `pin_wrong` with `triesLeft`, `pin_locked`, `proof_failed`, `artifact_*`: none of these uses up the attempt; TypeError when a PIN is needed and none is given.
    */
   present(id: string, options?: PresentOptions): Promise<CheckedRequest>;
   /**
-   * Prepares what can be proven of the accounts before anybody asks, so that a later `present` takes milliseconds. For the
+   * Prepares what can be proven of accounts and claims before anybody asks, so that a later `present` takes milliseconds. For the
    * app to call when it is idle: it does nothing where all is there, goes on where it was interrupted, and ends with
    * `aborted` as soon as another method needs the device. (The PIN is prepared while it is known: at enrolment and change.)
    * Throws also `artifact_*`, `proof_failed`.
@@ -110,6 +117,13 @@ export interface Holder {
   /** Throws also `pin_weak`, `pin_wrong` with `triesLeft`, `pin_locked`. */
   changePin(options: ChangePinOptions): Promise<void>;
   refreshAccounts(exchange: Exchange, options?: Call): Promise<Enrolled>;
+  /**
+   * Has claims vouched for: after enrolment, when they have changed, and before they are over. `exchange` brings a list of
+   * what `issueClaims` gave; each takes the place of an earlier one of its schema. Throws also `unexpected_answer`.
+   */
+  refreshClaims(exchange: Exchange, options?: Call): Promise<void>;
+  /** The claims credentials of this device, for the app to show. */
+  claims(): Promise<readonly HeldCredential[]>;
   /** Stops one of the `newer` devices. */
   stopDevice(device: string, options?: Call): Promise<void>;
   /** Revokes this device and forgets everything about it. */
@@ -178,8 +192,8 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
     prepare: ({ signal, onProgress } = {}) =>
       idle.run(signal, async (stopped) => {
         const identity = await device.identity();
-        const { prepareAccounts } = await import('./prepared-proof.ts');
-        await prepareAccounts(desk, identity, { signal: stopped, ...(onProgress && { onProgress }) });
+        const { prepareRecords } = await import('./prepared-proof.ts');
+        await prepareRecords(desk, identity, { signal: stopped, ...(onProgress && { onProgress }) });
       }),
     changePin: (changeOptions) =>
       inTurn(async () => {
@@ -192,6 +206,16 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
       await updateRecord(storage, identity, (record) => ({ ...record, ...accounts }));
       await forgetStale(storage, identity);
       return enrolledNow(device);
+    },
+    async refreshClaims(exchange, { signal } = {}) {
+      const identity = await device.identity();
+      await refreshClaims(desk, identity, exchange, signal);
+      await forgetStale(storage, identity);
+    },
+    async claims() {
+      const { record } = await device.identity();
+      const { describeClaims, readClaims } = await import('./claims.ts');
+      return (await readClaims(storage, record)).map(describeClaims);
     },
     async stopDevice(newer, { signal } = {}) {
       const path = `/v1/devices/${parse(base64url16, newer)}/stop`;

@@ -1,9 +1,11 @@
 import {
   ACCOUNTS_MAX,
   ACCOUNTS_SCHEMA,
+  AkashiError,
   base64url16,
   base64url32,
   type Claim,
+  type ClaimsSchema,
   type Credential,
   claimBody,
   enrolmentAnswer,
@@ -33,6 +35,8 @@ import { accountReference, accountsTree } from '@akashi/circuits/poseidon';
 import { base64url } from 'jose';
 import * as v from 'valibot';
 import type { IssuedAccounts } from './accounts.ts';
+import type { IssuedClaims } from './claims.ts';
+import { commitClaims } from './claims-issuer.ts';
 import {
   checkAnswer,
   type HttpAnswer,
@@ -43,7 +47,9 @@ import {
 } from './connection.ts';
 import { checkReceipt, verifierKeys } from './receipt.ts';
 
+export type { ClaimDefinition, ClaimsSchema } from '@akashi/circuits';
 export type { IssuedAccounts } from './accounts.ts';
+export type { IssuedClaims } from './claims.ts';
 
 const privateJwkShape = v.strictObject({ ...publicJwkShape.entries, d: base64url32 });
 /** A P-256 private key: `{kty, crv, x, y, d}`. */
@@ -68,6 +74,22 @@ export interface IssuerOptions extends IssuerKeys {
   readonly now?: () => number;
   /** For each call; default 20. */
   readonly timeoutSeconds?: number;
+  /**
+   * Called before a credential is signed. The new one supersedes what was issued before for the same holder and schema: here is
+   * where the back end revokes that. Nothing is issued if it rejects.
+   */
+  readonly onIssue?: (issuance: Issuance) => Promise<void>;
+}
+
+/** A credential about to be signed. */
+export interface Issuance {
+  readonly subject: string;
+  /** Public commitment of the device's enrolment, decimal: one for each device. */
+  readonly holder: string;
+  /** `akashi/accounts/v1`, or the signal of a claims schema. */
+  readonly schema: string;
+  /** UTC seconds. */
+  readonly expiresAt: number;
 }
 
 export interface Enrolment {
@@ -93,6 +115,20 @@ export interface IssueOptions extends Call {
   /** 1 to 16, all different. */
   readonly accounts: readonly Account[];
   /** Default 90 days. */
+  readonly lifetimeSeconds?: number;
+}
+
+export interface IssueClaimsOptions extends Call {
+  readonly receipt: string;
+  /** As for accounts. */
+  readonly subject: string;
+  readonly schema: ClaimsSchema;
+  /**
+   * By name, all of the schema's. integer: decimal. money: minor units, decimal. date: `YYYY-MM-DD`, 1900 or later.
+   * enumeration: one of its numbers. text: as it is, Unicode form NFC.
+   */
+  readonly claims: Readonly<Record<string, string>>;
+  /** Default 90 days. Of a volatile schema 24 hours, and no more. */
   readonly lifetimeSeconds?: number;
 }
 
@@ -125,6 +161,8 @@ export interface Issuer {
   accountReference(accountNumber: string): Promise<string>;
   /** Signs the accounts of a subject over a receipt. Throws also `receipt_invalid`. */
   issueAccounts(options: IssueOptions): Promise<IssuedAccounts>;
+  /** Vouches for claims of a subject over a receipt. Throws also `receipt_invalid`, and `malformed` for a value outside its type. */
+  issueClaims(options: IssueClaimsOptions): Promise<IssuedClaims>;
   /** Starts a verification, pre-call ones included. Throws also `no_device`, `policy_unknown`. */
   start(start: Start, options?: StartOptions): Promise<Verification>;
   verification(id: string, options?: Call): Promise<Verification>;
@@ -175,6 +213,32 @@ export async function openIssuer(options: IssuerOptions): Promise<Issuer> {
   const post = (path: string, shape: v.GenericSchema, body: unknown) =>
     ({ method: 'POST', path, body: JSON.stringify(parse(shape, body)) }) as const;
 
+  /** The receipt, and what every credential over it says. */
+  const checkedReceipt = async ({
+    jws,
+    subject,
+    lifetimeSeconds,
+    signal,
+  }: {
+    readonly jws: string;
+    readonly subject: string;
+    readonly lifetimeSeconds: number;
+    readonly signal: AbortSignal | undefined;
+  }) => {
+    const time = Math.floor(now() / 1000);
+    const verifier = connection.origin;
+    const expected = { verifier, tenant, subject, now: time };
+    const receipt = await checkReceipt(jws, await keysFor(jws, time, signal), expected);
+    const cnf = { jkt: receipt.jkt };
+    const life = { iat: time, exp: time + lifetimeSeconds };
+    return { receipt, common: { iss: kid, aud: verifier, tenant, sub: subject, cnf, ...life } };
+  };
+  const signCredential = async (holder: string, credential: Credential): Promise<string> => {
+    const { sub: subject, schema, exp: expiresAt } = credential;
+    await options.onIssue?.({ subject, holder, schema, expiresAt });
+    return signJws('credential', credential, { kid, privateKey });
+  };
+
   return {
     issuer: kid,
     async register({ signal } = {}) {
@@ -202,35 +266,35 @@ export async function openIssuer(options: IssuerOptions): Promise<Issuer> {
       signal,
     }) {
       const listed = parse(accountsShape, accounts);
-      const time = Math.floor(now() / 1000);
-      const verifier = connection.origin;
-      const receipt = await checkReceipt(jws, await keysFor(jws, time, signal), {
-        verifier,
-        tenant,
-        subject,
-        now: time,
-      });
+      const { receipt, common } = await checkedReceipt({ jws, subject, lifetimeSeconds, signal });
       const secrets = await Promise.all(listed.map(({ number }) => accountKeyOf(number)));
       const { root, paths } = accountsTree(secrets, parseField(receipt.holder));
-      const credential: Credential = {
-        iss: kid,
-        aud: verifier,
-        tenant,
-        sub: subject,
-        cnf: { jkt: receipt.jkt },
-        schema: ACCOUNTS_SCHEMA,
-        accountsRoot: String(root),
-        iat: time,
-        exp: time + lifetimeSeconds,
-      };
+      const credential = { ...common, schema: ACCOUNTS_SCHEMA, accountsRoot: String(root) } as const;
       return {
-        credential: await signJws('credential', credential, { kid, privateKey }),
+        credential: await signCredential(receipt.holder, credential),
         accounts: listed.map(({ label }, index) => ({
           label,
           accountKey: String(secrets[index]),
           index,
           siblings: (paths[index] ?? []).map(String),
         })),
+      };
+    },
+    async issueClaims({ receipt: jws, subject, schema, claims, lifetimeSeconds, signal }) {
+      const { committed, commitment, longest } = commitClaims(schema, claims);
+      const seconds = lifetimeSeconds ?? Math.min(longest, DEFAULT_LIFETIME_SECONDS);
+      if (seconds > longest) throw new AkashiError('malformed');
+      const { receipt, common } = await checkedReceipt({ jws, subject, lifetimeSeconds: seconds, signal });
+      const credential = {
+        ...common,
+        schema: String(committed.schema),
+        credential: String(commitment(parseField(receipt.holder))),
+      };
+      return {
+        credential: await signCredential(receipt.holder, credential),
+        schema,
+        salt: String(committed.salt),
+        claims: { ...claims },
       };
     },
     async start(start, { idempotencyKey, signal } = {}) {

@@ -16,6 +16,8 @@ export type CredentialRefusal =
   | 'tenant'
   | 'subject'
   | 'device'
+  | 'schema' // of something else than was asked about
+  | 'lifetime' // longer than its schema allows
   | 'not_yet'
   | 'expired';
 
@@ -26,6 +28,10 @@ export interface CredentialExpectation {
   readonly subject: string;
   /** Thumbprint of the presenting device's key. */
   readonly thumbprint: string;
+  /** `schema` of the credential. */
+  readonly schema: string;
+  /** From issue to expiry, at most; `null`: as the issuer likes. */
+  readonly lifetimeSeconds: number | null;
   readonly now: number;
 }
 
@@ -48,6 +54,9 @@ export async function checkCredential(
   if (credential.tenant !== expected.tenant) return 'tenant';
   if (credential.sub !== expected.subject) return 'subject';
   if (credential.cnf.jkt !== expected.thumbprint) return 'device';
+  if (credential.schema !== expected.schema) return 'schema';
+  const { lifetimeSeconds } = expected;
+  if (lifetimeSeconds !== null && credential.exp - credential.iat > lifetimeSeconds) return 'lifetime';
   if (credential.iat > expected.now + LEEWAY_SECONDS) return 'not_yet';
   if (credential.exp <= expected.now) return 'expired';
   return credential;

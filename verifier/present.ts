@@ -1,13 +1,17 @@
 import {
+  ACCOUNTS_SCHEMA,
   AkashiError,
   type Credential,
   challenge,
+  encodeBounds,
+  encodeValues,
   FACTS,
   type Factor,
   needsCredential,
   type Presentation,
   type RequestedFact,
   signalsToArray,
+  VOLATILE_SECONDS,
 } from '@akashi/circuits';
 import type { FactCheck } from './checker.ts';
 import { isCode } from './codes.ts';
@@ -139,7 +143,7 @@ async function checkAttempt(
   const reasons: string[] = [];
   const credentials: (Credential | null)[] = [];
   for (const { entry, credential } of open.facts) {
-    const checked = credential === null ? null : await checkOne(verifier, call, row, credential);
+    const checked = credential === null ? null : await checkOne(verifier, call, row, { entry, credential });
     if (typeof checked === 'string') reasons.push(`credential:${entry.fact}:${checked}`);
     credentials.push(typeof checked === 'string' ? null : checked);
   }
@@ -148,7 +152,7 @@ async function checkAttempt(
     const { request, nonce, code } = open;
     const signals = expectedSignals(entry, {
       commitment: call.device.commitment,
-      accountsRoot: credentials[index]?.accountsRoot ?? null,
+      credential: credentials[index] ?? null,
       challenge: challenge({ request, index, nonce, code }),
     });
     if (signals !== null) checks.push({ fact: entry.fact, signals, points });
@@ -165,13 +169,20 @@ async function checkAttempt(
   return { reason: reasons[0] ?? null, provenCommitment };
 }
 
-function checkOne(verifier: Verifier, call: DeviceCall, row: VerificationRow, credential: string) {
+function checkOne(
+  verifier: Verifier,
+  call: DeviceCall,
+  row: VerificationRow,
+  { entry, credential }: { readonly entry: RequestedFact; readonly credential: string },
+) {
   const { store, origin } = verifier;
   const expected = {
     audience: origin,
     tenant: row.tenant,
     subject: row.subject,
     thumbprint: call.thumbprint,
+    schema: 'schema' in entry ? entry.schema : ACCOUNTS_SCHEMA,
+    lifetimeSeconds: 'schema' in entry && entry.volatile ? VOLATILE_SECONDS : null,
     now: verifier.now(),
   };
   return checkCredential(credential, expected, store.issuerKey.bind(store));
@@ -185,25 +196,38 @@ function expectedSignals(
   entry: RequestedFact,
   known: {
     readonly commitment: string | null;
-    readonly accountsRoot: string | null;
+    readonly credential: Credential | null;
     readonly challenge: bigint;
   },
 ): readonly bigint[] | null {
-  const { challenge: bound } = known;
+  const { challenge: bound, credential } = known;
   switch (entry.fact) {
     case 'pin':
       if (known.commitment === null) throw new TypeError('an active device has a commitment');
       return signalsToArray('pin', { commitment: BigInt(known.commitment), challenge: bound });
     case 'account': {
-      if (known.accountsRoot === null) return null;
+      if (credential === null || !('accountsRoot' in credential)) return null;
       const accountRef = BigInt(entry.accountRef);
       return signalsToArray('account', {
-        accountsRoot: BigInt(known.accountsRoot),
+        accountsRoot: BigInt(credential.accountsRoot),
         accountRef,
         challenge: bound,
         scope: BigInt(entry.scope),
         reveal: accountRef === 0n ? 0n : 1n,
       });
+    }
+    case 'range':
+    case 'member': {
+      if (credential === null || !('credential' in credential)) return null;
+      const claim = {
+        credential: BigInt(credential.credential),
+        challenge: bound,
+        schema: BigInt(entry.schema),
+        index: BigInt(entry.index),
+      };
+      return entry.fact === 'range'
+        ? signalsToArray('range', { ...claim, ...encodeBounds(entry.claim, entry) })
+        : signalsToArray('member', { ...claim, ...encodeValues(entry.claim, entry.values) });
     }
   }
 }
