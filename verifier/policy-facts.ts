@@ -19,15 +19,20 @@ import { boundsOfElapsed, dateIn } from './elapsed.ts';
 const DAY_SECONDS = 86_400;
 /** Entries that a device is told of at most. */
 const ASKABLE_MAX = 64;
+/** Bytes that the entries of a request may have, so that the whole of it fits into a JWS. */
+const ENTRIES_BYTES = 3000;
 
 type ClaimFact = Exclude<PolicyFact, string>;
 
-/** The entries of a request. @throws AkashiError `malformed`, see {@link requestedClaim} */
+/**
+ * The entries of a request. What comes out alike, as bounds of two kinds may on some day, is asked for once.
+ * @throws AkashiError `malformed`, see {@link requestedClaim}
+ */
 export function requestedFacts(
   { facts }: Pick<Policy, 'facts'>,
   start: { readonly tenant: string; readonly accountRef?: string | undefined; readonly now: number },
 ): RequestedFact[] {
-  return facts.map((asked) => {
+  const entries = facts.map((asked): RequestedFact => {
     switch (asked) {
       case 'pin':
         return { fact: asked, version: FACTS.pin.version };
@@ -39,17 +44,16 @@ export function requestedFacts(
         return requestedClaim(asked, start.now);
     }
   });
+  return different(entries);
 }
 
 /**
- * Refuses a policy that no request could be made of.
+ * Refuses a policy that no request could be made of, or only one too long to be signed.
  * @throws AkashiError `malformed`
  */
 export function checkPolicy({ facts }: Pick<Policy, 'facts'>, now: number): void {
   const entries = requestedFacts({ facts }, { tenant: 'any', now });
-  if (new Set(entries.map((entry) => JSON.stringify(entry))).size !== entries.length) {
-    throw new AkashiError('malformed');
-  }
+  if (Buffer.byteLength(JSON.stringify(entries)) > ENTRIES_BYTES) throw new AkashiError('malformed');
 }
 
 /** All entries about claims that requests under these policies can have today and tomorrow. */
@@ -58,8 +62,11 @@ export function askableFacts(policies: readonly Pick<Policy, 'facts'>[], now: nu
     .flatMap(({ facts }) => facts)
     .filter((asked) => typeof asked !== 'string')
     .flatMap((asked) => [requestedClaim(asked, now), requestedClaim(asked, now + DAY_SECONDS)]);
-  const different = new Map(entries.map((entry) => [JSON.stringify(entry), entry]));
-  return [...different.values()].slice(0, ASKABLE_MAX);
+  return different(entries).slice(0, ASKABLE_MAX);
+}
+
+function different<T>(entries: readonly T[]): T[] {
+  return [...new Map(entries.map((entry) => [JSON.stringify(entry), entry])).values()];
 }
 
 /**
