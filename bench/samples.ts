@@ -1,11 +1,19 @@
 import {
   ACCOUNTS_MAX,
   type CircuitInputs,
+  CLAIMS_MAX,
+  encodeValues,
   type FactId,
   fieldFromBytes,
   type Signals,
 } from '@akashi/circuits';
-import { accountReference, accountsTree, holderCommitment, pinCommitment } from '@akashi/circuits/poseidon';
+import {
+  accountReference,
+  accountsTree,
+  claimsCredential,
+  holderCommitment,
+  pinCommitment,
+} from '@akashi/circuits/poseidon';
 import type { FixedInputs } from '@akashi/sdk/holder';
 
 /** Something to prove, and the public signals that its proof must hold for. */
@@ -45,7 +53,47 @@ export const SAMPLES: { readonly [F in FactId]: (random: Random) => Sample<F> } 
       },
     };
   },
+
+  range(random) {
+    const held = heldClaims(random);
+    const claim = held.inputs.claims[INDEX] ?? 0n;
+    const shown = { ...held.shown, lower: claim - 1n, upper: claim + 1n };
+    return {
+      inputs: { ...held.inputs, ...shown },
+      signals: { credential: held.credential, ...shown },
+    };
+  },
+
+  member(random) {
+    const held = heldClaims(random);
+    const claim = held.inputs.claims[INDEX] ?? 0n;
+    const listed = Array.from({ length: 8 }, (_, i) => String(claim + 7n - BigInt(i)));
+    const shown = {
+      ...held.shown,
+      ...encodeValues({ name: 'n', label: { en: 'n' }, type: 'integer' }, listed),
+    };
+    return {
+      inputs: { ...held.inputs, ...shown },
+      signals: { credential: held.credential, ...shown },
+    };
+  },
 };
+
+const INDEX = 3;
+
+/** Eight claims of 32 bits and their credential. */
+function heldClaims(random: Random) {
+  const [challenge, schema, salt, holderSecret] = [
+    element(random),
+    element(random),
+    element(random),
+    element(random),
+  ];
+  const claims = Array.from({ length: CLAIMS_MAX }, () => 1n + (element(random) & 0xffffffffn));
+  const credential = claimsCredential({ schema, salt, claims }, holderCommitment(holderSecret));
+  const shown = { challenge, schema, index: BigInt(INDEX) };
+  return { credential, shown, inputs: { claims, salt, holderSecret } };
+}
 
 function element(random: Random): bigint {
   return fieldFromBytes(random(31));

@@ -38,5 +38,43 @@ export const ARTIFACTS = {
         "bytes": 3941
       }
     }
+  },
+  "range": {
+    "version": 1,
+    "constraints": 946,
+    "publicSignals": 6,
+    "files": {
+      "range-46c990330e42c3d0.key": {
+        "sha256": "46c990330e42c3d077dee6ff1a1c7b7b3812cdfe0bb27b24b469fc8052b6a532",
+        "bytes": 285516
+      },
+      "range-0fc21eb058e0d77e.zkey": {
+        "sha256": "0fc21eb058e0d77e0f42126deb36c34b811771ce87583a27a2809a424dae057d",
+        "bytes": 1400611
+      },
+      "range-41d63c1c1a55a56d.vkey.json": {
+        "sha256": "41d63c1c1a55a56d3d5c6d79fcc9252a4e28b12aae7c4b97fdf59c253a72ec96",
+        "bytes": 4137
+      }
+    }
+  },
+  "member": {
+    "version": 1,
+    "constraints": 761,
+    "publicSignals": 12,
+    "files": {
+      "member-db35ffc496164008.key": {
+        "sha256": "db35ffc49616400854e397ece71603cc55d711fd04f81a90ea47f4bd178c4ae8",
+        "bytes": 236344
+      },
+      "member-deecfb47e45842ee.zkey": {
+        "sha256": "deecfb47e45842ee9a6c47b91c1bf1ab4f3a30f4a5980ff0c626f1252ce732e1",
+        "bytes": 1303051
+      },
+      "member-c680db110d710e9f.vkey.json": {
+        "sha256": "c680db110d710e9f055b2e9e966702876bbdfa9117bad58865f70b5383c0c50d",
+        "bytes": 5310
+      }
+    }
   }
 } as const;

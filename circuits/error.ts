@@ -51,7 +51,9 @@ export const ERROR_CODES = [
   'pin_wrong', // known on the device, before anything is sent
   'pin_weak', // too common or of the wrong length
   'account_unknown', // this device holds no such account
-  'credential_expired', // the device's credential is over: refresh the accounts
+  'claim_unknown', // this device holds no credential of that schema
+  'claim_unmet', // the claim that this device holds is outside of what is asked
+  'credential_expired', // the device's credential is over: refresh the accounts or the claims
   'proof_failed',
 ] as const;
 

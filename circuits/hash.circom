@@ -6,8 +6,8 @@ include "poseidon.circom";
 // passed off as a value made for another (a tree node is no leaf, a PIN commitment is no holder). The same formulas
 // stand in poseidon.ts for those who compute in the clear; tests hold both together.
 //
-// Inputs here are keys, secrets, salts and hashes. They are only ever hashed, so they need no range check: two
-// different field elements are two different inputs, whatever their size.
+// Inputs here are keys, secrets, salts, claims and hashes. For a hash they need no range check: two different field
+// elements are two different inputs, whatever their size. A claim that is also compared is checked where it is compared.
 
 // A tag is the ASCII text of its name, read as a big-endian number (TAGS in protocol.ts).
 function TAG_HOLDER() { return 0x616b617368692f686f6c6465722f7631; } // "akashi/holder/v1"
@@ -15,6 +15,7 @@ function TAG_PIN() { return 0x616b617368692f70696e2f7631; } // "akashi/pin/v1"
 function TAG_LEAF() { return 0x616b617368692f6c6561662f7631; } // "akashi/leaf/v1"
 function TAG_NODE() { return 0x616b617368692f6e6f64652f7631; } // "akashi/node/v1"
 function TAG_REF() { return 0x616b617368692f7265662f7631; } // "akashi/ref/v1"
+function TAG_CREDENTIAL() { return 0x616b617368692f63726564656e7469616c2f7631; } // "akashi/credential/v1"
 
 // The public commitment to a holder secret. Issuers sign over `holder` and so bind what they vouch for to one device.
 template HolderCommitment() {
@@ -58,4 +59,25 @@ template AccountReference() {
     signal output reference;
 
     reference <== Poseidon(3)([TAG_REF(), accountKey, scope]);
+}
+
+// What an issuer vouches for: the claims of one schema about one holder. All eight are hashed at once, so there is one
+// credential for a list of claims and no way to open a part of it with another part left out. `salt` keeps claims of
+// few possible values from being searched for.
+template ClaimsCredential() {
+    signal input schema;
+    signal input holder;
+    signal input salt;
+    signal input claims[8];
+    signal output credential;
+
+    component hash = Poseidon(12);
+    hash.in[0] <== TAG_CREDENTIAL();
+    hash.in[1] <== schema;
+    hash.in[2] <== holder;
+    hash.in[3] <== salt;
+    for (var i = 0; i < 8; i++) {
+        hash.in[4 + i] <== claims[i];
+    }
+    credential <== hash.out;
 }

@@ -1,9 +1,10 @@
 import * as v from 'valibot';
 import { tenantName } from './http.ts';
 import { publicJwkShape } from './jws.ts';
-import { base64url16, base64url32, code, factId, fieldText, reference, text, time } from './shape.ts';
+import { policyBody } from './policy.ts';
+import { base64url16, base64url32, code, fieldText, reference, text, time } from './shape.ts';
 import { remoteUrl, statusListsUrl } from './status-list.ts';
-import { direction, mode, purpose, transaction, verdict } from './wire.ts';
+import { direction, mode, transaction, verdict } from './wire.ts';
 
 // Bodies and answers of the routes for tenants' back ends, operators and anyone (docs/protocol.md, section 8).
 
@@ -40,15 +41,6 @@ export const issuersAnswer = v.strictObject({
 });
 export type IssuersAnswer = v.InferOutput<typeof issuersAnswer>;
 
-export const policyBody = v.strictObject({
-  policy: reference,
-  facts: v.pipe(
-    v.array(factId),
-    v.minLength(1),
-    v.check((facts) => new Set(facts).size === facts.length),
-  ),
-  purposes: v.pipe(v.array(purpose), v.minLength(1), v.maxLength(64)),
-});
 export const policyAnswer = v.strictObject({
   ...policyBody.entries,
   version: v.pipe(v.number(), v.safeInteger()),

@@ -1,5 +1,7 @@
 export * from './base64url.ts';
 export * from './challenge.ts';
+export * from './claim-encoding.ts';
+export * from './claims.ts';
 export * from './credential.ts';
 export * from './digits.ts';
 export * from './dpop.ts';
@@ -9,6 +11,7 @@ export * from './http.ts';
 export * from './http-desk.ts';
 export * from './http-enrolment.ts';
 export * from './jws.ts';
+export * from './policy.ts';
 export * from './presentation.ts';
 export * from './protocol.ts';
 export * from './proving-key.ts';

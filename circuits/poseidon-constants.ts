@@ -13,7 +13,7 @@ const REGISTER_BITS = 80;
 export const FULL_ROUNDS = 8;
 
 /** Rounds in which only the first element does, by width of the state (paper, table of instances with 128-bit security). */
-export const PARTIAL_ROUNDS = { 3: 57, 4: 56 } as const;
+export const PARTIAL_ROUNDS = { 3: 57, 4: 56, 13: 65 } as const;
 
 /** Elements of the state: one capacity element, and one for each input. */
 export type Width = keyof typeof PARTIAL_ROUNDS;
@@ -85,8 +85,8 @@ function belowFieldOrder(bits: () => number): bigint {
 
 /**
  * The Cauchy matrix `1 / (x_i + y_j)`. Here samples are reduced, not drawn again, as the reference script does. It
- * draws anew when two are equal or a sum is zero, which happens for neither width and is refused here. That the
- * two matrices pass the paper's tests for secure matrices follows from their being circomlib's (poseidon.test.ts).
+ * draws anew when two are equal or a sum is zero, which happens for no width here and is refused. That the
+ * matrices pass the paper's tests for secure matrices follows from their being circomlib's (poseidon.test.ts).
  */
 function cauchyMatrix(width: Width, bits: () => number): bigint[][] {
   const samples = Array.from({ length: 2 * width }, () => sample(bits) % FIELD_ORDER);
@@ -113,7 +113,7 @@ export function poseidonConstantsSource(): string {
     'pragma circom 2.2.0;',
     '',
     '// Written by `npm run build:circuits` from poseidon-constants.ts, where the origin of these numbers is told.',
-    '// Widths other than 3 and 4 are refused where poseidon.circom is instantiated.',
+    '// Other widths are refused where poseidon.circom is instantiated.',
     '',
     `function POSEIDON_FULL_ROUNDS() {\n    return ${FULL_ROUNDS};\n}`,
     `function POSEIDON_PARTIAL_ROUNDS(width) {${byWidth((width) => `${PARTIAL_ROUNDS[width]}`)}}`,
@@ -124,8 +124,16 @@ export function poseidonConstantsSource(): string {
     .concat('\n');
 }
 
+/** The last width needs no question. */
 function byWidth(value: (width: Width) => string): string {
-  return `\n    if (width == 3) {\n        return ${value(3)};\n    }\n    return ${value(4)};\n`;
+  const widths = Object.keys(PARTIAL_ROUNDS).map(Number) as Width[];
+  const cases = widths.map((width, i) => {
+    const answer = `return ${value(width)};`;
+    return i === widths.length - 1
+      ? `    ${answer}\n`
+      : `    if (width == ${width}) {\n        ${answer}\n    }\n`;
+  });
+  return `\n${cases.join('')}`;
 }
 
 function rows(matrix: readonly (readonly bigint[])[]): string {

@@ -3,7 +3,7 @@ pragma circom 2.2.0;
 include "poseidon-constants.circom";
 
 // Poseidon (Grassi, Khovratovich, Rechberger, Roy, Schofnegger, USENIX Security 2021) over the BN254 scalar field,
-// for two or three inputs. Constants, order of the state and choice of the output are circomlib's, so the hash is the
+// for two, three or twelve inputs. Constants, order of the state and choice of the output are circomlib's, so the hash is the
 // one that every library calls Poseidon; the constants are made by poseidon-constants.ts.
 //
 // The plain form of the paper is used: all round constants, the whole matrix in each round. The usual sparse matrices
@@ -23,7 +23,7 @@ template FifthPower() {
 // in:  inputs field elements, of any value
 // out: their hash
 template Poseidon(inputs) {
-    assert(inputs == 2 || inputs == 3);
+    assert(inputs == 2 || inputs == 3 || inputs == 12);
 
     signal input in[inputs];
     signal output out;

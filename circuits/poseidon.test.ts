@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { poseidon2 } from 'poseidon-lite/poseidon2';
 import { poseidon3 } from 'poseidon-lite/poseidon3';
+import { poseidon12 } from 'poseidon-lite/poseidon12';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Compilation, compile } from './compilation.ts';
 import { FIELD_ORDER } from './field.ts';
@@ -12,6 +13,7 @@ import {
   accountLeaf,
   accountReference,
   accountsTree,
+  claimsCredential,
   EMPTY_LEAF,
   holderCommitment,
   pinCommitment,
@@ -26,8 +28,9 @@ type Hash = (inputs: readonly bigint[]) => bigint;
 const LIBRARY: Readonly<Record<Width, Hash>> = {
   3: (inputs) => poseidon2([...inputs]),
   4: (inputs) => poseidon3([...inputs]),
+  13: (inputs) => poseidon12([...inputs]),
 };
-const WIDTHS = [3, 4] as const;
+const WIDTHS = [3, 4, 13] as const;
 
 const EDGES = [0n, 1n, 2n, FIELD_ORDER - 1n, FIELD_ORDER - 2n, 2n ** 253n, 2n ** 248n - 1n];
 
@@ -105,9 +108,9 @@ describe('the circuit', () => {
     expect(compiled.get(width)?.r1cs.constraints).toHaveLength(3 * (sboxes - 1));
   });
 
-  test('exists for two and three inputs only', async () => {
+  test('exists for two, three and twelve inputs only', async () => {
     const source = join(folder, 'other.circom');
-    for (const inputs of [1, 4]) {
+    for (const inputs of [1, 4, 11, 13]) {
       await writeFile(source, `include "poseidon.circom";\ncomponent main = Poseidon(${inputs});\n`);
       await expect(compile(source, folder)).rejects.toThrow('circom refuses');
     }
@@ -122,6 +125,7 @@ describe('the hashes', () => {
       accountLeaf(x, y),
       accountReference(x, y),
       poseidon3([TAGS.TAG_NODE, x, y]),
+      claimsCredential({ schema: x, salt: y, claims: [0n, 0n, 0n, 0n, 0n, 0n, 0n, 0n] }, y),
     ];
     expect(new Set(hashes).size).toBe(hashes.length);
     expect(new Set(Object.values(TAGS)).size).toBe(Object.keys(TAGS).length);

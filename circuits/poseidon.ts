@@ -6,7 +6,7 @@ import {
   poseidonConstants,
   type Width,
 } from './poseidon-constants.ts';
-import { ACCOUNTS_DEPTH, ACCOUNTS_MAX, TAGS } from './protocol.ts';
+import { ACCOUNTS_DEPTH, ACCOUNTS_MAX, CLAIMS_MAX, TAGS } from './protocol.ts';
 
 // Poseidon over BN254 outside the circuits: the same formulas as in poseidon.circom and hash.circom, each use under its
 // own tag (docs/protocol.md, section 3). Golden witnesses hold both together.
@@ -17,7 +17,7 @@ export type Trace = bigint[];
 const known = new Map<Width, PoseidonConstants>();
 
 /**
- * Poseidon of two or three field elements, with circomlib's constants; the formulas are those of poseidon.circom.
+ * Poseidon of two, three or twelve field elements, with circomlib's constants; the formulas are those of poseidon.circom.
  * @param trace gets input, square, fourth power and output of every S-box
  */
 export function poseidon(inputs: readonly bigint[], trace?: Trace): bigint {
@@ -60,6 +60,21 @@ export function accountLeaf(accountKey: bigint, holder: bigint): bigint {
 /** `accountRef` of a revealed account: which account, to who knows its key and the tenant's scope. */
 export function accountReference(accountKey: bigint, scope: bigint): bigint {
   return poseidon([TAGS.TAG_REF, accountKey, scope]);
+}
+
+/** What a claims credential commits its issuer to. */
+export interface CommittedClaims {
+  /** The schema as a signal; see claims.ts. */
+  readonly schema: bigint;
+  readonly salt: bigint;
+  /** As many as the circuits take: unused ones are 0, and no request can ask for them. */
+  readonly claims: readonly bigint[];
+}
+
+/** `credential` of the facts `range` and `member`. */
+export function claimsCredential({ schema, salt, claims }: CommittedClaims, holder: bigint): bigint {
+  if (claims.length !== CLAIMS_MAX) throw new TypeError('a credential has eight claims');
+  return poseidon([TAGS.TAG_CREDENTIAL, schema, holder, salt, ...claims]);
 }
 
 /**
@@ -119,7 +134,7 @@ function at(values: readonly bigint[], index: number): bigint {
 }
 
 function constantsOf(width: Width): PoseidonConstants {
-  if (!(width in PARTIAL_ROUNDS)) throw new TypeError('poseidon takes two or three inputs');
+  if (!(width in PARTIAL_ROUNDS)) throw new TypeError('poseidon takes two, three or twelve inputs');
   const constants = known.get(width) ?? poseidonConstants(width);
   known.set(width, constants);
   return constants;

@@ -15,6 +15,18 @@ interface FactEntry {
   readonly factor: Factor | null;
 }
 
+/** The public inputs of `member` that hold its values. */
+export const MEMBER_VALUES = [
+  'value0',
+  'value1',
+  'value2',
+  'value3',
+  'value4',
+  'value5',
+  'value6',
+  'value7',
+] as const;
+
 /**
  * The registry: the only place that knows which facts exist and in which order their signals stand.
  * The build of the circuits fails when a compiled circuit disagrees with it.
@@ -32,6 +44,20 @@ export const FACTS = {
     outputs: ['accountsRoot', 'accountRef'],
     inputs: ['challenge', 'scope', 'reveal'],
     privateInputs: { accountKey: 1, holderSecret: 1, index: 1, siblings: 4 },
+    factor: null,
+  },
+  range: {
+    version: 1,
+    outputs: ['credential'],
+    inputs: ['challenge', 'schema', 'index', 'lower', 'upper'],
+    privateInputs: { claims: 8, salt: 1, holderSecret: 1 },
+    factor: null,
+  },
+  member: {
+    version: 1,
+    outputs: ['credential'],
+    inputs: ['challenge', 'schema', 'index', ...MEMBER_VALUES],
+    privateInputs: { claims: 8, salt: 1, holderSecret: 1 },
     factor: null,
   },
 } as const satisfies Record<string, FactEntry>;
@@ -99,11 +125,18 @@ export const TAGS = {
   TAG_LEAF: tag('akashi/leaf/v1'),
   TAG_NODE: tag('akashi/node/v1'),
   TAG_REF: tag('akashi/ref/v1'),
+  TAG_CREDENTIAL: tag('akashi/credential/v1'),
 } as const;
 
 /** Accounts a subject can have: the leaves of the depth-4 tree. */
 export const ACCOUNTS_DEPTH = 4;
 export const ACCOUNTS_MAX = 2 ** ACCOUNTS_DEPTH;
+
+/** Claims of a credential: unused ones are 0. */
+export const CLAIMS_MAX = 8;
+
+/** Claims, bounds and their distances have this many bits in the fact `range`. */
+export const RANGE_BITS = 64;
 
 function tag(name: string): bigint {
   return [...name].reduce((sum, char) => sum * 256n + BigInt(char.charCodeAt(0)), 0n);

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
+import { claimDefinition, encodeBounds, orderedClaim, requireValues } from './claims.ts';
 import { publicJwkShape } from './jws.ts';
-import { FACTS } from './protocol.ts';
+import { CLAIMS_MAX, FACTS, MEMBER_VALUES } from './protocol.ts';
 import { base64url16, base64url32, fieldText, origin, parse, reference, text, texts, time } from './shape.ts';
 
 // What the verifier signs for a phone: request and key statement (docs/protocol.md, sections 4 and 6). What a phone needs
@@ -27,6 +28,47 @@ export type Transaction = v.InferOutput<typeof transaction>;
 export const purpose = v.strictObject({ id: reference, text: texts });
 export type Purpose = v.InferOutput<typeof purpose>;
 
+/** A claim of a credential: its schema (the signal) and place there; whether credentials of the schema live for a day only. */
+const askedOf = {
+  schema: fieldText,
+  volatile: v.boolean(),
+  index: v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(CLAIMS_MAX - 1)),
+};
+/** The value of a claim as its type writes it; see claims.ts. */
+const claimValue = v.pipe(v.string(), v.maxLength(120));
+
+const rangeEntry = v.strictObject({
+  fact: v.literal('range'),
+  version: v.literal(FACTS.range.version),
+  ...askedOf,
+  claim: orderedClaim,
+  /** Bounds, both included; at least one is there. */
+  atLeast: v.optional(claimValue),
+  atMost: v.optional(claimValue),
+});
+const memberEntry = v.strictObject({
+  fact: v.literal('member'),
+  version: v.literal(FACTS.member.version),
+  ...askedOf,
+  claim: claimDefinition,
+  values: v.pipe(v.array(claimValue), v.minLength(1), v.maxLength(MEMBER_VALUES.length)),
+});
+
+/** Whether bounds or values are of the claim's type, and leave something that can be shown. */
+function canBeMet(entry: v.InferOutput<typeof rangeEntry> | v.InferOutput<typeof memberEntry>): boolean {
+  try {
+    if (entry.fact === 'range') encodeBounds(entry.claim, entry);
+    else requireValues(entry.claim, entry.values);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** An entry that asks about a claim. */
+export const askedClaim = v.pipe(v.union([rangeEntry, memberEntry]), v.check(canBeMet));
+export type AskedClaim = v.InferOutput<typeof askedClaim>;
+
 /** One entry of a request's list: a fact with the public inputs that the device cannot know by itself. */
 export const requestedFact = v.union([
   v.strictObject({ fact: v.literal('pin'), version: v.literal(FACTS.pin.version) }),
@@ -37,15 +79,21 @@ export const requestedFact = v.union([
     /** The account to be shown, or `"0"`: any account of the subject, and which one stays hidden. */
     accountRef: fieldText,
   }),
+  askedClaim,
 ]);
 export type RequestedFact = v.InferOutput<typeof requestedFact>;
 
+/** `pin` and `account` at most once; claims as often as they are asked about differently. */
 const factList = v.pipe(
   v.array(requestedFact),
   v.minLength(1),
   v.maxLength(16),
-  v.check((facts) => new Set(facts.map((entry) => entry.fact)).size === facts.length),
+  v.check((facts) => new Set(facts.map(statementOf)).size === facts.length),
 );
+
+function statementOf(entry: RequestedFact): string {
+  return 'schema' in entry ? JSON.stringify(entry) : entry.fact;
+}
 
 export const requestShape = v.strictObject({
   iss: origin,

@@ -2,7 +2,15 @@ import { AkashiError } from './error.ts';
 import { FIELD_ORDER } from './field.ts';
 import { poseidon, type Trace } from './poseidon.ts';
 import type { CircuitInputs, FactId, Signals } from './protocol.ts';
-import { ACCOUNTS_DEPTH, ACCOUNTS_MAX, signalsToArray, TAGS } from './protocol.ts';
+import {
+  ACCOUNTS_DEPTH,
+  ACCOUNTS_MAX,
+  CLAIMS_MAX,
+  MEMBER_VALUES,
+  RANGE_BITS,
+  signalsToArray,
+  TAGS,
+} from './protocol.ts';
 
 // The circuits once more, as straight-line programs: what circom's constraints check, computed value by value. A
 // program leaves every value that a wire, or a side of a constraint, can have on its tape, in an order that depends on
@@ -37,7 +45,59 @@ const PROGRAMS: { readonly [F in FactId]: Program<F> } = {
     trace.push(modulo(reveal - 1n), reference);
     return { accountsRoot: node, accountRef: reveal * reference, challenge, scope, reveal };
   },
+
+  range({ challenge, schema, index, lower, upper, ...held }, trace) {
+    const { credential, claim } = heldClaim({ schema, index, ...held }, trace);
+    sixtyFourBits(claim, trace);
+    sixtyFourBits(modulo(claim - lower), trace);
+    sixtyFourBits(modulo(upper - claim), trace);
+    return { credential, challenge, schema, index, lower, upper };
+  },
+
+  member({ claims, salt, holderSecret, ...shown }, trace) {
+    const { schema, index } = shown;
+    const { credential, claim } = heldClaim({ schema, index, claims, salt, holderSecret }, trace);
+    let misses = 1n;
+    for (const name of MEMBER_VALUES) {
+      const difference = modulo(claim - shown[name]);
+      misses = (misses * difference) % FIELD_ORDER;
+      trace.push(difference, misses);
+    }
+    if (misses !== 0n) throw new AkashiError('proof_failed');
+    return { credential, ...shown };
+  },
 };
+
+type HeldClaimInputs = Omit<CircuitInputs<'range'>, 'challenge' | 'lower' | 'upper'>;
+
+/** HeldClaim of claim.circom. */
+function heldClaim(
+  { schema, index, claims, salt, holderSecret }: HeldClaimInputs,
+  trace: Trace,
+): { readonly credential: bigint; readonly claim: bigint } {
+  const claim = claims[Number(index)];
+  if (index >= CLAIMS_MAX || claim === undefined) throw new AkashiError('proof_failed');
+  trace.push(holderSecret, salt, ...claims);
+  const holder = poseidon([TAGS.TAG_HOLDER, holderSecret], trace);
+  trace.push(holder);
+  const credential = poseidon([TAGS.TAG_CREDENTIAL, schema, holder, salt, ...claims], trace);
+  claims.forEach((value, i) => {
+    const chosen = BigInt(i) === index ? 1n : 0n;
+    trace.push(chosen, modulo(chosen - 1n), chosen * value);
+  });
+  trace.push(claim);
+  return { credential, claim };
+}
+
+/** SixtyFourBits of claim.circom. */
+function sixtyFourBits(value: bigint, trace: Trace): void {
+  if (value >= 1n << BigInt(RANGE_BITS)) throw new AkashiError('proof_failed');
+  trace.push(value);
+  for (let i = 0; i < RANGE_BITS; i++) {
+    const bit = (value >> BigInt(i)) & 1n;
+    trace.push(bit, modulo(bit - 1n));
+  }
+}
 
 export interface Witness<F extends FactId> {
   readonly signals: Signals<F>;

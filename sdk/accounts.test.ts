@@ -1,4 +1,4 @@
-import { ACCOUNTS_SCHEMA, type Credential, signJws } from '@akashi/circuits';
+import { ACCOUNTS_SCHEMA, type AccountsCredential, signJws } from '@akashi/circuits';
 import { accountReference, accountsTree } from '@akashi/circuits/poseidon';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { checkIssuedAccounts, type ExpectedHolder, findAccount } from './accounts.ts';
@@ -24,12 +24,12 @@ beforeAll(async () => {
 });
 
 async function issue(
-  change: Partial<Credential> = {},
+  change: Partial<AccountsCredential> = {},
   keys = KEYS,
   holder = HOLDER,
 ): Promise<IssuedAccounts> {
   const { root, paths } = accountsTree(keys, holder);
-  const credential: Credential = {
+  const credential: AccountsCredential = {
     iss: signer.kid,
     aud: EXPECTED.verifier,
     tenant: EXPECTED.tenant,
@@ -63,7 +63,7 @@ describe('issued accounts', () => {
     await expect(checkIssuedAccounts(full, EXPECTED)).resolves.toMatchObject({ issued: full });
   });
 
-  const changes: readonly (readonly [string, Partial<Credential>])[] = [
+  const changes: readonly (readonly [string, Partial<AccountsCredential>])[] = [
     ['another verifier', { aud: 'https://other.example' }],
     ['another tenant', { tenant: 'other' }],
     ['another customer', { sub: 'customer-2' }],

@@ -1,6 +1,6 @@
 import {
+  type AccountsCredential,
   AkashiError,
-  type Credential,
   parse,
   parseCredential,
   parseField,
@@ -37,10 +37,10 @@ export interface ExpectedHolder {
 export async function checkIssuedAccounts(
   input: unknown,
   expected: ExpectedHolder,
-): Promise<{ readonly issued: IssuedAccounts; readonly credential: Credential }> {
+): Promise<{ readonly issued: IssuedAccounts; readonly credential: AccountsCredential }> {
   try {
     const issued = parse(issuedAccountsShape, input);
-    const credential = parseCredential(unverifiedJws(issued.credential).payload);
+    const credential = credentialOf(issued);
     const meant =
       credential.aud === expected.verifier &&
       credential.tenant === expected.tenant &&
@@ -83,7 +83,7 @@ export function heldAccount({
 /** Rebuilds the tree: every account must stand at its index, under its siblings, below the credential's root. */
 async function opensRoot(
   { accounts }: IssuedAccounts,
-  credential: Credential,
+  credential: AccountsCredential,
   holder: bigint,
 ): Promise<boolean> {
   const { root, paths } = accountsTree(
@@ -100,6 +100,12 @@ async function opensRoot(
 }
 
 /** `accountsRoot` of the credential, which was checked when it came. */
-export function accountsRootOf({ credential }: IssuedAccounts): string {
-  return parseCredential(unverifiedJws(credential).payload).accountsRoot;
+export function accountsRootOf(issued: IssuedAccounts): string {
+  return credentialOf(issued).accountsRoot;
+}
+
+function credentialOf({ credential }: IssuedAccounts): AccountsCredential {
+  const parsed = parseCredential(unverifiedJws(credential).payload);
+  if (!('accountsRoot' in parsed)) throw new AkashiError('malformed');
+  return parsed;
 }

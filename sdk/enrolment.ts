@@ -9,8 +9,9 @@ import {
   thumbprint,
 } from '@akashi/circuits';
 import { holderCommitment, pinCommitment } from '@akashi/circuits/poseidon';
-import { checkIssuedAccounts } from './accounts.ts';
+import { checkIssuedAccounts, type ExpectedHolder } from './accounts.ts';
 import { loadOprf, need } from './chunk.ts';
+import { checkIssuedClaims, keepClaims } from './claims.ts';
 import { hasCode, readAnswer } from './connection.ts';
 import type { DeviceConnection, DeviceIdentity } from './device-connection.ts';
 import { readStatus, unregister } from './device-status.ts';
@@ -32,7 +33,8 @@ import { withinTime } from './time-limit.ts';
 export type EnrolPhase = 'registering' | 'protecting' | 'exchanging' | 'storing' | 'preparing';
 
 /**
- * The app's call to its own back end: hands over the receipt, brings what `issueAccounts` gave.
+ * The app's call to its own back end: hands over the receipt, brings what `issueAccounts` gave, or a list of what
+ * `issueClaims` gave where claims are asked for.
  * Its own errors reach the caller of the SDK as they are.
  */
 export type Exchange = (receipt: string, signal: AbortSignal) => Promise<unknown>;
@@ -143,6 +145,26 @@ export async function refreshAccounts(
   return accounts;
 }
 
+/** Fetches claims, and keeps each in place of an earlier one of its schema. */
+export async function refreshClaims(
+  desk: EnrolmentDesk,
+  identity: Identity,
+  exchange: Exchange,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { record } = identity;
+  const status = await readStatus(desk.connection, identity, signal);
+  const expected = { device: record.device, tenant: record.tenant.id, holder: BigInt(record.holder) };
+  const { receipt, brought, holder } = await showReceipt(
+    desk,
+    { identity, status, expected },
+    exchange,
+    signal,
+  );
+  if (receipt.sub !== record.subject) throw new AkashiError('receipt_invalid');
+  await keepClaims(desk.storage, identity, await checkIssuedClaims(brought, holder), holder.now);
+}
+
 async function redeem(
   connection: DeviceConnection,
   identity: DeviceIdentity,
@@ -193,27 +215,39 @@ interface Shown {
   readonly expected: { readonly device: string; readonly tenant: string; readonly holder: bigint };
 }
 
-/** Shows the receipt to the app's back end and checks what came for it. */
+/** Exchanges the receipt for accounts, and checks them. */
 async function exchangeReceipt(
+  desk: EnrolmentDesk,
+  shown: Shown,
+  exchange: Exchange,
+  signal: AbortSignal | undefined,
+): Promise<{ readonly receipt: Receipt } & Pick<HolderRecord, 'issued' | 'accountsExpireAt'>> {
+  const { receipt, brought, holder } = await showReceipt(desk, shown, exchange, signal);
+  const { issued, credential } = await checkIssuedAccounts(brought, holder);
+  return { receipt, issued, accountsExpireAt: credential.exp };
+}
+
+/** Shows the receipt to the app's back end: what came for it, not checked, and whom it must be for. */
+async function showReceipt(
   { connection, timeoutSeconds }: EnrolmentDesk,
   { identity, status, expected }: Shown,
   exchange: Exchange,
   signal: AbortSignal | undefined,
-): Promise<{ readonly receipt: Receipt } & Pick<HolderRecord, 'issued' | 'accountsExpireAt'>> {
+): Promise<{ readonly receipt: Receipt; readonly brought: unknown; readonly holder: ExpectedHolder }> {
   const jkt = await thumbprint(identity.key.jwk);
   const jws = status.receipt;
   if (jws === undefined || status.device !== expected.device) throw new AkashiError('receipt_invalid');
   const receipt = await checkReceipt(connection, jws, { ...expected, jkt });
-  const input = await withinTime({ seconds: timeoutSeconds, signal }, (limited) => exchange(jws, limited));
-  const { issued, credential } = await checkIssuedAccounts(input, {
+  const brought = await withinTime({ seconds: timeoutSeconds, signal }, (limited) => exchange(jws, limited));
+  const holder = {
     verifier: connection.origin,
     tenant: expected.tenant,
     subject: receipt.sub,
     jkt,
     holder: expected.holder,
     now: connection.verifierTime(),
-  });
-  return { receipt, issued, accountsExpireAt: credential.exp };
+  };
+  return { receipt, brought, holder };
 }
 
 async function checkReceipt(

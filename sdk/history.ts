@@ -1,5 +1,6 @@
 import {
   AkashiError,
+  askedClaim,
   base64url16,
   direction,
   factId,
@@ -29,6 +30,8 @@ const askedShape = v.strictObject({
   purpose,
   transaction: v.nullable(transaction),
   facts: v.array(factId),
+  /** Not in what earlier versions wrote. */
+  claims: v.optional(v.array(askedClaim), []),
 });
 
 const entryShape = v.strictObject({

@@ -1,5 +1,6 @@
 import { AkashiError, base64url16, parse } from '@akashi/circuits';
 import { loadAhead, loadHolderActs, loadOprf, need, pageIdle, type WhenIdle } from './chunk.ts';
+import type { HeldCredential } from './claims.ts';
 import { checkAnswer, openConnection } from './connection.ts';
 import { openConversation } from './conversation.ts';
 import { openDeviceConnection } from './device-connection.ts';
@@ -18,6 +19,9 @@ import type { CheckedRequest } from './request.ts';
 import { openRequestDesk, type Wait } from './request-desk.ts';
 import type { DeviceStorage } from './storage.ts';
 
+export type { AskedClaim } from '@akashi/circuits';
+export { claimText } from './claim-text.ts';
+export type { HeldCredential, IssuedClaims } from './claims.ts';
 export type { Enrolled } from './enrolled-device.ts';
 export type { EnrolPhase, Exchange } from './enrolment.ts';
 export { type EnrolmentLink, parseEnrolmentLink } from './enrolment-link.ts';
@@ -92,12 +96,12 @@ export interface Holder {
   report(id: string, options?: Call): Promise<CheckedRequest>;
   /**
    * One attempt. Accepts first what was not accepted yet. Afterwards the request is `done` with a verdict, or
-   * `accepted` with `attemptsLeft`. Throws also `malformed` (code, PIN), `account_unknown`, `credential_expired`, `pin_wrong` with
-   * `triesLeft`, `pin_locked`, `proof_failed`, `artifact_*`: none of these uses up the attempt; TypeError when a PIN is needed and none is given.
+   * `accepted` with `attemptsLeft`. Throws also `malformed` (code, PIN), `account_unknown`, `claim_unknown`, `claim_unmet`, `credential_expired`,
+   * `pin_wrong` with `triesLeft`, `pin_locked`, `proof_failed`, `artifact_*`: none of these uses up the attempt; TypeError when a PIN is needed and none is given.
    */
   present(id: string, options?: PresentOptions): Promise<CheckedRequest>;
   /**
-   * Prepares what can be proven of the accounts before anybody asks, so that a later `present` takes milliseconds. For the
+   * Prepares what can be proven of accounts and claims before anybody asks, so that a later `present` takes milliseconds. For the
    * app to call when it is idle: it does nothing where all is there, goes on where it was interrupted, and ends with
    * `aborted` as soon as another method needs the device. (The PIN is prepared while it is known: at enrolment and change.)
    * Throws also `artifact_*`, `proof_failed`.
@@ -106,6 +110,13 @@ export interface Holder {
   /** Throws also `pin_weak`, `pin_wrong` with `triesLeft`, `pin_locked`. */
   changePin(options: ChangePinOptions): Promise<void>;
   refreshAccounts(exchange: Exchange, options?: Call): Promise<Enrolled>;
+  /**
+   * Has claims vouched for: after enrolment, when they have changed, and before they are over. `exchange` brings a list of
+   * what `issueClaims` gave; each takes the place of an earlier one of its schema. Throws also `unexpected_answer`.
+   */
+  refreshClaims(exchange: Exchange, options?: Call): Promise<void>;
+  /** The claims credentials of this device, for the app to show. */
+  claims(): Promise<readonly HeldCredential[]>;
   /** Stops one of the `newer` devices. */
   stopDevice(device: string, options?: Call): Promise<void>;
   /** Revokes this device and forgets everything about it. */
@@ -176,8 +187,8 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
     prepare: ({ signal, onProgress } = {}) =>
       idle.run(signal, async (stopped) => {
         const identity = await device.identity();
-        const { prepareAccounts } = await need(loadHolderActs, stopped);
-        await prepareAccounts(desk, identity, { signal: stopped, ...(onProgress && { onProgress }) });
+        const { prepareRecords } = await need(loadHolderActs, stopped);
+        await prepareRecords(desk, identity, { signal: stopped, ...(onProgress && { onProgress }) });
       }),
     changePin: (changeOptions) =>
       inTurn(async () => {
@@ -192,6 +203,17 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
       await updateRecord(storage, identity, (record) => ({ ...record, ...accounts }));
       await forgetStale(storage, identity);
       return enrolledNow(device);
+    },
+    async refreshClaims(exchange, { signal } = {}) {
+      const identity = await device.identity();
+      const { refreshClaims } = await need(loadHolderActs, signal);
+      await refreshClaims(desk, identity, exchange, signal);
+      await forgetStale(storage, identity);
+    },
+    async claims() {
+      const { record } = await device.identity();
+      const { describeClaims, readClaims } = await need(loadHolderActs);
+      return (await readClaims(storage, record)).map(describeClaims);
     },
     async stopDevice(newer, { signal } = {}) {
       const path = `/v1/devices/${parse(base64url16, newer)}/stop`;

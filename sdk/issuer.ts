@@ -1,9 +1,11 @@
 import {
   ACCOUNTS_MAX,
   ACCOUNTS_SCHEMA,
+  AkashiError,
   base64url16,
   base64url32,
   type Claim,
+  type ClaimsSchema,
   type Credential,
   claimBody,
   decodeBase64url,
@@ -35,6 +37,8 @@ import {
 } from '@akashi/circuits';
 import { accountReference, accountsTree } from '@akashi/circuits/poseidon';
 import * as v from 'valibot';
+import type { IssuedClaims } from './claims.ts';
+import { commitClaims } from './claims-issuer.ts';
 import {
   checkAnswer,
   type HttpAnswer,
@@ -48,6 +52,8 @@ import type { IssuedAccounts } from './issued-accounts.ts';
 import { openPublication, type PublicationOptions } from './publication.ts';
 import { checkReceipt, verifierKeys } from './receipt.ts';
 
+export type { ClaimDefinition, ClaimsSchema } from '@akashi/circuits';
+export type { IssuedClaims } from './claims.ts';
 export {
   type CredentialFilter,
   type CredentialStore,
@@ -112,6 +118,20 @@ export interface IssueOptions extends Call {
   readonly lifetimeSeconds?: number;
 }
 
+export interface IssueClaimsOptions extends Call {
+  readonly receipt: string;
+  /** As for accounts. */
+  readonly subject: string;
+  readonly schema: ClaimsSchema;
+  /**
+   * By name, all of the schema's. integer: decimal. money: minor units, decimal. date: `YYYY-MM-DD`, 1900 or later.
+   * enumeration: one of its numbers. text: as it is, Unicode form NFC.
+   */
+  readonly claims: Readonly<Record<string, string>>;
+  /** Default 90 days. Of a volatile schema 24 hours, and no more. */
+  readonly lifetimeSeconds?: number;
+}
+
 export interface StartOptions extends Call {
   /** Makes a repeated start one start; default: a new one for each call. */
   readonly idempotencyKey?: string;
@@ -147,6 +167,8 @@ export interface Issuer {
   accountReference(accountNumber: string): Promise<string>;
   /** Signs the accounts of a subject over a receipt, and revokes what that device had before. Throws also `receipt_invalid`. */
   issueAccounts(options: IssueOptions): Promise<IssuedAccounts>;
+  /** Vouches for claims of a subject over a receipt. Throws also `receipt_invalid`, and `malformed` for a value outside its type. */
+  issueClaims(options: IssueClaimsOptions): Promise<IssuedClaims>;
   /** Starts a verification, pre-call ones included. Throws also `no_device`, `policy_unknown`. */
   start(start: Start, options?: StartOptions): Promise<Verification>;
   verification(id: string, options?: Call): Promise<Verification>;
@@ -212,6 +234,34 @@ export async function openIssuer(options: IssuerOptions): Promise<Issuer> {
   const post = (path: string, shape: v.GenericSchema, body: unknown) =>
     ({ method: 'POST', path, body: JSON.stringify(parse(shape, body)) }) as const;
 
+  /** The receipt, and what every credential over it says. */
+  const checkedReceipt = async ({
+    jws,
+    subject,
+    lifetimeSeconds,
+    signal,
+  }: {
+    readonly jws: string;
+    readonly subject: string;
+    readonly lifetimeSeconds: number;
+    readonly signal: AbortSignal | undefined;
+  }) => {
+    const time = Math.floor(now() / 1000);
+    const verifier = connection.origin;
+    const expected = { verifier, tenant, subject, now: time };
+    const receipt = await checkReceipt(jws, await keysFor(jws, time, signal), expected);
+    const cnf = { jkt: receipt.jkt };
+    const life = { iat: time, exp: time + lifetimeSeconds };
+    return { receipt, common: { iss: kid, aud: verifier, tenant, sub: subject, cnf, ...life } };
+  };
+  /** Takes a place for it first, and so revokes what that device had of this schema: nothing is issued where that fails. */
+  const signCredential = async (credential: Credential): Promise<string> => {
+    const { sub: subject, cnf, schema, iat: issuedAt, exp: expiresAt } = credential;
+    const status = await publication?.place({ subject, jkt: cnf.jkt, schema, issuedAt, expiresAt });
+    const payload = status === undefined ? credential : { ...credential, status };
+    return signJws('credential', payload, { kid, privateKey });
+  };
+
   return {
     issuer: kid,
     async register({ signal } = {}) {
@@ -253,39 +303,35 @@ export async function openIssuer(options: IssuerOptions): Promise<Issuer> {
       signal,
     }) {
       const listed = parse(accountsShape, accounts);
-      const time = seconds();
-      const verifier = connection.origin;
-      const receipt = await checkReceipt(jws, await keysFor(jws, time, signal), {
-        verifier,
-        tenant,
-        subject,
-        now: time,
-      });
+      const { receipt, common } = await checkedReceipt({ jws, subject, lifetimeSeconds, signal });
       const secrets = await Promise.all(listed.map(({ number }) => accountKeyOf(number)));
       const { root, paths } = accountsTree(secrets, parseField(receipt.holder));
-      const exp = time + lifetimeSeconds;
-      const about = { subject, jkt: receipt.jkt, schema: ACCOUNTS_SCHEMA };
-      const status = await publication?.place({ ...about, issuedAt: time, expiresAt: exp });
-      const credential: Credential = {
-        iss: kid,
-        aud: verifier,
-        tenant,
-        sub: subject,
-        cnf: { jkt: receipt.jkt },
-        schema: ACCOUNTS_SCHEMA,
-        accountsRoot: String(root),
-        ...(status === undefined ? {} : { status }),
-        iat: time,
-        exp,
-      };
+      const credential = { ...common, schema: ACCOUNTS_SCHEMA, accountsRoot: String(root) } as const;
       return {
-        credential: await signJws('credential', credential, { kid, privateKey }),
+        credential: await signCredential(credential),
         accounts: listed.map(({ label }, index) => ({
           label,
           accountKey: String(secrets[index]),
           index,
           siblings: (paths[index] ?? []).map(String),
         })),
+      };
+    },
+    async issueClaims({ receipt: jws, subject, schema, claims, lifetimeSeconds, signal }) {
+      const { committed, commitment, longest } = commitClaims(schema, claims);
+      const seconds = lifetimeSeconds ?? Math.min(longest, DEFAULT_LIFETIME_SECONDS);
+      if (seconds > longest) throw new AkashiError('malformed');
+      const { receipt, common } = await checkedReceipt({ jws, subject, lifetimeSeconds: seconds, signal });
+      const credential = {
+        ...common,
+        schema: String(committed.schema),
+        credential: String(commitment(parseField(receipt.holder))),
+      };
+      return {
+        credential: await signCredential(credential),
+        schema,
+        salt: String(committed.salt),
+        claims: { ...claims },
       };
     },
     async start(start, { idempotencyKey, signal } = {}) {

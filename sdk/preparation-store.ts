@@ -3,6 +3,7 @@ import {
   base64url16,
   decodeBase64url,
   encodeBase64url,
+  FACT_IDS,
   type FactId,
   fieldText,
   fieldToBytes,
@@ -11,6 +12,7 @@ import {
 import { artifactFile } from '@akashi/circuits/artifacts';
 import * as v from 'valibot';
 import { accountsRootOf } from './accounts.ts';
+import { credentialOf, readClaims } from './claims.ts';
 import type { Preparation, PreparedParts, Random } from './groth16.ts';
 import { type HolderRecord, type Identity, loadIdentity } from './holder-record.ts';
 import { encodeParts, encodePreparation, partsShape, preparationShape } from './preparation.ts';
@@ -32,7 +34,12 @@ export type Prepared =
 export const PREPARATION_RECORDS: { readonly [F in FactId]: string } = {
   pin: 'preparation/pin',
   account: 'preparation/account',
+  range: 'preparation/range',
+  member: 'preparation/member',
 };
+
+/** Entries a fact keeps at most: 17 of `account`, and for claims those of two days. */
+const ENTRIES_MAX = 64;
 
 const INFO = 'akashi/preparation/v1';
 const bytes = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]+$/));
@@ -93,11 +100,14 @@ export async function keepPreparation(
   const entry: EntryText = { signals: signalsText(statement), prepared };
   await storage.exclusive(async () => {
     const current = await loadIdentity(storage, verifier);
-    if (current?.record.device !== device || !isCurrent(entry, fact, current.record)) return;
+    if (current?.record.device !== device) return;
+    const isCurrent = await currentSignals(storage, current.record);
+    if (!isCurrent(entry)) return;
     const others = (await readEntries(storage, current.record, fact)).filter(
-      (kept) => isCurrent(kept, fact, current.record) && !areSame(kept.signals, entry.signals),
+      (kept) => isCurrent(kept) && !areSame(kept.signals, entry.signals),
     );
-    await write(storage, current.record, fact, [...others, entry]);
+    // Bounds that move with the day leave one entry a day behind: the oldest go.
+    await write(storage, current.record, fact, [...others, entry].slice(-ENTRIES_MAX));
   });
 }
 
@@ -107,9 +117,10 @@ export async function dropStalePreparations(storage: DeviceStorage, identity: Id
   await storage.exclusive(async () => {
     const current = await loadIdentity(storage, verifier);
     if (current?.record.device !== device) return;
-    for (const fact of ['pin', 'account'] as const) {
+    const isCurrent = await currentSignals(storage, current.record);
+    for (const fact of FACT_IDS) {
       const entries = await readEntries(storage, current.record, fact);
-      const kept = entries.filter((entry) => isCurrent(entry, fact, current.record));
+      const kept = entries.filter(isCurrent);
       if (kept.length < entries.length) await write(storage, current.record, fact, kept);
     }
   });
@@ -141,10 +152,15 @@ async function readEntries(
   }
 }
 
-/** Whether an entry speaks of the PIN and the accounts of today. */
-function isCurrent({ signals }: EntryText, fact: FactId, record: HolderRecord): boolean {
-  const { commitment, accountsRoot } = signals;
-  return fact === 'pin' ? commitment === record.commitment : accountsRoot === accountsRootOf(record.issued);
+/** Whether an entry speaks of the PIN, the accounts and the claims of today: by the commitment among its signals. */
+async function currentSignals(
+  storage: DeviceStorage,
+  record: HolderRecord,
+): Promise<(entry: EntryText) => boolean> {
+  const current = new Set([record.commitment, accountsRootOf(record.issued)]);
+  for (const issued of await readClaims(storage, record)) current.add(credentialOf(issued).credential);
+  return ({ signals: { commitment, accountsRoot, credential } }) =>
+    current.has(commitment ?? accountsRoot ?? credential ?? '');
 }
 
 function signalsText({ signals }: Statement): EntryText['signals'] {

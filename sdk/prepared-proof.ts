@@ -2,6 +2,9 @@ import { AkashiError, type FactId, type RequestedFact, tenantScope, type WirePro
 import { accountReference } from '@akashi/circuits/poseidon';
 import { findAccount, type HeldAccount, heldAccount } from './accounts.ts';
 import { bindProof } from './binding.ts';
+import type { HeldClaims } from './claims.ts';
+import { hasCode } from './connection.ts';
+import type { DeviceConnection } from './device-connection.ts';
 import type { Preparation } from './groth16.ts';
 import type { Identity } from './holder-record.ts';
 import {
@@ -11,7 +14,7 @@ import {
   type Prepared,
 } from './preparation-store.ts';
 import type { PrepareOptions, ProveOptions, Prover } from './prover.ts';
-import { accountStatement, pinStatement, type Statement } from './statement.ts';
+import { accountStatement, claimStatement, pinStatement, type Statement } from './statement.ts';
 import type { DeviceStorage } from './storage.ts';
 
 // Proofs bound from stored preparations (docs/protocol.md, section 3).
@@ -33,11 +36,14 @@ export interface IdleOptions {
   readonly onProgress?: (progress: PrepareProgress) => void;
 }
 
+type AskedOfRecords = Exclude<RequestedFact, { readonly fact: 'pin' }>;
+
 /** A fact that a request asks for, and what the customer brings to it. */
 export interface Asked {
   readonly asked: RequestedFact;
   readonly pinKey: bigint | null;
   readonly account: HeldAccount | null;
+  readonly claims: HeldClaims | null;
 }
 
 /**
@@ -47,7 +53,7 @@ export interface Asked {
 export async function proveAsked(
   desk: ProvingDesk,
   identity: Identity,
-  { asked, pinKey, account }: Asked,
+  { asked, pinKey, account, claims }: Asked,
   challenge: bigint,
   options: ProveOptions,
 ): Promise<WireProof> {
@@ -55,9 +61,25 @@ export async function proveAsked(
     if (pinKey === null) throw new TypeError('the fact pin needs a pinKey');
     return provePin(desk, identity, pinKey, challenge, options);
   }
-  if (account === null) throw new TypeError('the fact account needs an account');
-  const statement = accountStatement(identity.record, account, asked);
-  return bindProof(await prepareStatement(desk, identity, statement, options), challenge, desk.random);
+  const prepared = await prepareStatement(
+    desk,
+    identity,
+    statementOf(identity, { asked, account, claims }),
+    options,
+  );
+  return bindProof(prepared, challenge, desk.random);
+}
+
+function statementOf(
+  { record }: Identity,
+  { asked, account, claims }: Omit<Asked, 'asked' | 'pinKey'> & { readonly asked: AskedOfRecords },
+): Statement {
+  if (asked.fact === 'account') {
+    if (account === null) throw new TypeError('the fact account needs an account');
+    return accountStatement(record, account, asked);
+  }
+  if (claims === null) throw new TypeError('claims are proven from a credential');
+  return claimStatement(record, claims, asked);
 }
 
 export async function provePin(
@@ -117,19 +139,48 @@ function makePreparation<F extends FactId>(
   return prover.prepare(fact, inputs, options);
 }
 
-/** Prepares all that this device can be asked about its accounts. What is there already costs nothing. */
-export async function prepareAccounts(
-  desk: ProvingDesk,
+/**
+ * Prepares all that this device can be asked about its accounts, and what it is told that it may be asked about its
+ * claims today and tomorrow. What is there already costs nothing.
+ */
+export async function prepareRecords(
+  desk: ProvingDesk & { readonly connection: DeviceConnection },
   identity: Identity,
   { signal, onProgress }: IdleOptions,
 ): Promise<void> {
-  const statements = await accountStatements(identity);
+  const statements = [
+    ...(await accountStatements(identity)),
+    ...(await claimStatements(desk, identity, signal)),
+  ];
   for (const [done, statement] of statements.entries()) {
     onProgress?.({ done, total: statements.length });
     if (signal?.aborted) throw new AkashiError('aborted', { cause: signal.reason });
     await prepareStatement(desk, identity, statement, { signal });
   }
   onProgress?.({ done: statements.length, total: statements.length });
+}
+
+/** Those that are true of the claims of this device; without a network none, for they can wait until they are asked. */
+async function claimStatements(
+  { connection, storage }: { readonly connection: DeviceConnection; readonly storage: DeviceStorage },
+  identity: Identity,
+  signal: AbortSignal | undefined,
+): Promise<readonly Statement[]> {
+  const { askableFacts, findClaims, readClaims } = await import('./claims.ts');
+  const issued = await readClaims(storage, identity.record);
+  if (issued.length === 0) return [];
+  const asked = await askableFacts(connection, identity, signal).catch((error: unknown) => {
+    if (hasCode(error, 'network', 'timeout')) return [];
+    throw error;
+  });
+  return asked.flatMap((entry) => {
+    try {
+      return [claimStatement(identity.record, findClaims(issued, entry, connection.verifierTime()), entry)];
+    } catch (error) {
+      if (error instanceof AkashiError) return [];
+      throw error;
+    }
+  });
 }
 
 /** One for "an account", proven from the first: which one it was from does not show. Then one for each account. */

@@ -1,5 +1,6 @@
 import {
   AkashiError,
+  type AskedClaim,
   type Attempt,
   base64url32,
   challenge,
@@ -13,6 +14,7 @@ import {
   type WirePresentation,
 } from '@akashi/circuits';
 import { findAccount, type HeldAccount } from './accounts.ts';
+import { findClaims, type HeldClaims, readClaims } from './claims.ts';
 import { hasCode } from './connection.ts';
 import type { Identity } from './holder-record.ts';
 import { enterPin, type PinDesk, type PinEntry } from './pin-entry.ts';
@@ -53,13 +55,15 @@ export interface PresentationDesk extends PinDesk {
 interface Secrets {
   readonly pinKey: bigint | null;
   readonly account: HeldAccount | null;
+  /** By place in the request's list. */
+  readonly claims: readonly (HeldClaims | null)[];
 }
 
 /**
  * One attempt at an accepted verification.
  * @returns the verifier's answer after it: done, or accepted with the next attempt open
  * @throws AkashiError `malformed` (no six digits, or any in pre-call mode), `account_unknown`,
- * `credential_expired`, `pin_wrong`, `pin_locked`: the attempt is not used up
+ * `claim_unknown`, `claim_unmet`, `credential_expired`, `pin_wrong`, `pin_locked`: the attempt is not used up
  */
 export async function present(
   desk: PresentationDesk,
@@ -80,11 +84,13 @@ export async function present(
   const facts: WirePresentation['facts'] = [];
   for (const [index, asked] of request.facts.entries()) {
     const bound = challenge({ request: jws, index, nonce, code });
-    const proof = await proveAsked(desk, identity, { asked, ...secrets }, bound, {
+    const claims = secrets.claims[index] ?? null;
+    const proof = await proveAsked(desk, identity, { ...secrets, asked, claims }, bound, {
       signal,
       onProgress: (stage) => onProgress?.({ phase: 'proving', fact: asked.fact, stage, done: index, total }),
     });
-    const credential = needsCredential(asked.fact) ? { credential: identity.record.issued.credential } : {};
+    const held = claims?.jws ?? identity.record.issued.credential;
+    const credential = needsCredential(asked.fact) ? { credential: held } : {};
     facts.push({ fact: asked.fact, version: asked.version, proof, ...credential });
   }
 
@@ -106,10 +112,12 @@ async function gatherSecrets(
 ): Promise<Secrets> {
   let account: HeldAccount | null = null;
   let pinKey: bigint | null = null;
+  const now = desk.connection.verifierTime();
+  const claims: (HeldClaims | null)[] = [];
   for (const asked of request.facts) {
+    claims.push('schema' in asked ? await heldClaims(desk, identity, asked, now) : null);
     if (asked.fact !== 'account') continue;
-    if (identity.record.accountsExpireAt <= desk.connection.verifierTime())
-      throw new AkashiError('credential_expired');
+    if (identity.record.accountsExpireAt <= now) throw new AkashiError('credential_expired');
     account = await findAccount(identity.record.issued, asked);
   }
   if (request.facts.some(({ fact }) => fact === 'pin')) {
@@ -120,7 +128,16 @@ async function gatherSecrets(
       signal,
     });
   }
-  return { pinKey, account };
+  return { pinKey, account, claims };
+}
+
+async function heldClaims(
+  { storage }: PresentationDesk,
+  { record }: Identity,
+  asked: AskedClaim,
+  now: number,
+): Promise<HeldClaims> {
+  return findClaims(await readClaims(storage, record), asked, now);
 }
 
 const ANSWER_LOST = ['network', 'timeout', 'attempt_used'] as const;

@@ -1,4 +1,5 @@
 import {
+  encodeBase64url,
   type PublicJwk,
   parse,
   type SigningKey,
@@ -11,7 +12,6 @@ import {
   statusListsUrl,
   thumbprint,
 } from '@akashi/circuits';
-import { base64url } from 'jose';
 import type { CredentialFilter, CredentialStore, IssuedCredential } from './credential-store.ts';
 
 // What an issuer publishes for the verifier to fetch: its keys, and what it revoked (docs/protocol.md, section 6).
@@ -68,7 +68,7 @@ export function openPublication(options: PublicationOptions, keys: PublicationKe
       iat,
       exp: iat + lifetimeSeconds,
       ttl: freshSeconds,
-      status_list: { bits: 1, lst: base64url.encode(await packed(bytes)) },
+      status_list: { bits: 1, lst: encodeBase64url(await packed(bytes)) },
     };
     return signJws('statusList', claims, signingKey);
   }

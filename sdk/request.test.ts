@@ -36,6 +36,7 @@ describe('a request', () => {
         purpose: { id: 'identify', text: { en: 'Making sure it is you' } },
         transaction,
         facts: ['pin', 'account'],
+        claims: [],
       },
     });
   });

@@ -1,5 +1,6 @@
 import {
   AkashiError,
+  type AskedClaim,
   type Direction,
   type FactId,
   type Mode,
@@ -26,6 +27,8 @@ export interface Asked {
   readonly purpose: Purpose;
   readonly transaction: Transaction | null;
   readonly facts: readonly FactId[];
+  /** What is asked about claims, in order: `claimText` says it in words. */
+  readonly claims: readonly AskedClaim[];
 }
 
 /** A verification as its device may show it. */
@@ -89,6 +92,7 @@ export function askedBy(request: Request): Asked {
     purpose: request.purpose,
     transaction: request.transaction ?? null,
     facts: request.facts.map(({ fact }) => fact),
+    claims: request.facts.filter((entry) => 'schema' in entry),
   };
 }
 

@@ -10,7 +10,7 @@ import {
   openHolder,
   type Prover,
 } from './holder.ts';
-import { generateIssuerKeys, type Issuer, openIssuer } from './issuer.ts';
+import { generateIssuerKeys, type Issuer, type IssuerOptions, openIssuer } from './issuer.ts';
 import { ORIGIN } from './scripted-keys.ts';
 import { type ScriptedVerifier, SUBJECT, TENANT } from './scripted-verifier.ts';
 
@@ -85,7 +85,10 @@ export function recordingProver(jobs: ProvingJob[]): Prover {
   };
 }
 
-export async function openTestIssuer(verifier: ScriptedVerifier): Promise<Issuer> {
+export async function openTestIssuer(
+  verifier: ScriptedVerifier,
+  options: Pick<IssuerOptions, 'publication'> = {},
+): Promise<Issuer> {
   return openIssuer({
     verifier: ORIGIN,
     tenant: TENANT.id,
@@ -93,6 +96,7 @@ export async function openTestIssuer(verifier: ScriptedVerifier): Promise<Issuer
     fetch: verifier.fetch,
     now: () => verifier.now * 1000,
     ...(await generateIssuerKeys()),
+    ...options,
   });
 }
 

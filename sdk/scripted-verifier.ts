@@ -62,6 +62,8 @@ export class ScriptedVerifier {
   readonly presentations: WirePresentation[] = [];
   /** Whether the next presentations hold; the last one stays. */
   verdicts: boolean[] = [true];
+  /** What it says may be asked about claims. */
+  askable: readonly unknown[] = [];
   statement = '';
   nonce = 'nonce-1';
   /** Decides the fate of calls, by method and path; `undefined`: nothing happens to it. */
@@ -183,6 +185,7 @@ export class ScriptedVerifier {
     if (route === 'POST /v1/devices/current/oprf') return this.evaluate(device, body);
     if (route === 'PUT /v1/devices/current/pin') return this.registerPin(device, body);
     if (route === 'GET /v1/devices/current') return this.status(device);
+    if (route === 'GET /v1/devices/current/facts') return Response.json({ facts: this.askable });
     if (route === 'DELETE /v1/devices/current') {
       device.state = 'revoked';
       return new Response(null, { status: 204 });

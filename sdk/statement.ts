@@ -1,6 +1,14 @@
-import { type FactId, parseField, type Signals } from '@akashi/circuits';
+import {
+  type AskedClaim,
+  encodeBounds,
+  encodeValues,
+  type FactId,
+  parseField,
+  type Signals,
+} from '@akashi/circuits';
 import { pinCommitment } from '@akashi/circuits/poseidon';
 import { accountsRootOf, type HeldAccount } from './accounts.ts';
+import type { HeldClaims } from './claims.ts';
 import type { HolderRecord } from './holder-record.ts';
 import type { FixedInputs } from './prover.ts';
 
@@ -45,5 +53,29 @@ export function accountStatement(
       ...shown,
     },
     inputs: { ...shown, holderSecret: parseField(holderSecret), ...account },
+  };
+}
+
+/** "This claim lies between two bounds", or "is one of these values". */
+export function claimStatement(
+  { holderSecret }: HolderRecord,
+  { credential, claims, salt }: HeldClaims,
+  asked: AskedClaim,
+): Statement<'range'> | Statement<'member'> {
+  const shown = { schema: parseField(asked.schema), index: BigInt(asked.index) };
+  const held = { claims, salt, holderSecret: parseField(holderSecret) };
+  if (asked.fact === 'range') {
+    const bounds = encodeBounds(asked.claim, asked);
+    return {
+      fact: 'range',
+      signals: { credential, ...shown, ...bounds },
+      inputs: { ...shown, ...bounds, ...held },
+    };
+  }
+  const values = encodeValues(asked.claim, asked.values);
+  return {
+    fact: 'member',
+    signals: { credential, ...shown, ...values },
+    inputs: { ...shown, ...values, ...held },
   };
 }

@@ -50,6 +50,7 @@ describe('on the call', () => {
       purpose: { id: 'transfer', text: { ja: 'お振込みの確認', en: 'Confirming a transfer' } },
       transaction,
       facts: ['pin', 'account'],
+      claims: [],
     });
     await phone.holder.accept(started.verification);
     const outcome = await phone.holder.present(started.verification, {

@@ -1,10 +1,16 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { appendFileSync, copyFileSync, existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { FACT_IDS, type FactId, type Start } from '@akashi/circuits';
+import { FACT_IDS, type FactId, type PolicyFact, type Start } from '@akashi/circuits';
 import { type Agent, openAgent } from '@akashi/sdk/agent';
 import { type DeviceStorage, type Holder, memoryStorage, openHolder } from '@akashi/sdk/holder';
-import { generateIssuerKeys, type Issuer, openIssuer } from '@akashi/sdk/issuer';
+import {
+  type ClaimsSchema,
+  generateIssuerKeys,
+  type IssuedClaims,
+  type Issuer,
+  openIssuer,
+} from '@akashi/sdk/issuer';
 import {
   type Alert,
   createDevelopmentKeys,
@@ -65,8 +71,13 @@ export interface TestTenant {
 export interface PhoneOptions {
   readonly pin?: string;
   readonly accounts?: readonly Account[];
+  /** None unless given. */
+  readonly claims?: Claims;
   readonly storage?: DeviceStorage;
 }
+
+/** Claims of the schema `CUSTOMER`. */
+export type Claims = Readonly<Record<(typeof CUSTOMER)['claims'][number]['name'], string>>;
 
 export interface Account {
   readonly number: string;
@@ -81,8 +92,49 @@ export interface Phone {
   readonly accounts: readonly Account[];
 }
 
-/** The policy with every fact, and one for each fact alone. */
+/** What a tenant of these tests vouches for. */
+export const CUSTOMER = {
+  schema: 'customer',
+  version: 1,
+  volatile: false,
+  claims: [
+    { name: 'born', label: { ja: '生年月日', en: 'Date of birth' }, type: 'date' },
+    { name: 'income', label: { ja: '年間所得', en: 'Annual income' }, type: 'money', currency: 'JPY' },
+    {
+      name: 'prefecture',
+      label: { ja: '都道府県', en: 'Prefecture' },
+      type: 'enumeration',
+      values: [
+        { value: '13', label: { ja: '東京都', en: 'Tokyo' } },
+        { value: '14', label: { ja: '神奈川県', en: 'Kanagawa' } },
+        { value: '27', label: { ja: '大阪府', en: 'Osaka' } },
+      ],
+    },
+    { name: 'plan', label: { ja: 'ご契約のプラン', en: 'Plan' }, type: 'text' },
+  ],
+} as const satisfies ClaimsSchema;
+
+/** Each fact as a policy asks for it. The registry's type makes this table complete. */
+export const POLICY_FACTS: { readonly [F in FactId]: PolicyFact } = {
+  pin: 'pin',
+  account: 'account',
+  range: {
+    fact: 'range',
+    schema: CUSTOMER,
+    claim: 'born',
+    elapsed: { unit: 'years', atLeast: 18, atMost: 99, timeZone: 'Asia/Tokyo' },
+  },
+  member: {
+    fact: 'member',
+    schema: CUSTOMER,
+    claim: 'prefecture',
+    values: ['13', '14'],
+  },
+};
+
+/** The policy of most tests, the one with every fact, and one for each fact alone. */
 export const POLICY = 'caller';
+export const EVERY_FACT = 'every-fact';
 export const policyOf = (fact: FactId) => `only-${fact}`;
 
 export const PURPOSES = [
@@ -205,9 +257,11 @@ export async function openTestIssuer(
     fetch: listingFetch,
   });
   await issuer.register();
-  await issuer.putPolicy({ policy: POLICY, facts: [...FACT_IDS], purposes: [...PURPOSES] });
+  const purposes = [...PURPOSES];
+  await issuer.putPolicy({ policy: POLICY, facts: ['pin', 'account'], purposes });
+  await issuer.putPolicy({ policy: EVERY_FACT, facts: FACT_IDS.map((fact) => POLICY_FACTS[fact]), purposes });
   for (const fact of FACT_IDS) {
-    await issuer.putPolicy({ policy: policyOf(fact), facts: [fact], purposes: [...PURPOSES] });
+    await issuer.putPolicy({ policy: policyOf(fact), facts: [POLICY_FACTS[fact]], purposes });
   }
   return issuer;
 }
@@ -217,7 +271,7 @@ export async function enrolPhone(
   verifier: string,
   issuer: Issuer,
   subject: string,
-  { pin = newPin(), accounts = [newAccount()], storage = memoryStorage() }: PhoneOptions = {},
+  { pin = newPin(), accounts = [newAccount()], claims, storage = memoryStorage() }: PhoneOptions = {},
 ): Promise<Phone> {
   const holder = await openHolder({ verifier, storage, prover, fetch: listingFetch });
   const { fragment } = await issuer.requestEnrolment(subject);
@@ -227,6 +281,11 @@ export async function enrolPhone(
     exchange: (receipt) => issuer.issueAccounts({ receipt, subject, accounts }),
   });
   listRecord(await storage.read('holder'));
+  if (claims !== undefined) {
+    await holder.refreshClaims(async (receipt) => [
+      listClaims(await issuer.issueClaims({ receipt, subject, schema: CUSTOMER, claims })),
+    ]);
+  }
   return { holder, storage, subject, pin, accounts };
 }
 
@@ -241,6 +300,19 @@ export function newAccount(label = 'Ordinary'): Account {
   const number = `9${String(randomInt(10 ** 13)).padStart(13, '0')}`;
   keepSecret('digits', number);
   return { number, label };
+}
+
+/** Claims of a customer who is old enough and lives in Tokyo, with an income that nobody else has. */
+export function newClaims(changes: Partial<Claims> = {}): Claims {
+  const income = `1${String(randomInt(10 ** 14)).padStart(14, '0')}`;
+  keepSecret('digits', income);
+  return { born: '1988-02-29', income, prefecture: '13', plan: 'Gold', ...changes };
+}
+
+/** Lists what of claims no verifier may have. */
+export function listClaims(issued: IssuedClaims): IssuedClaims {
+  keepSecret('field', issued.salt);
+  return issued;
 }
 
 /** Lists what a phone keeps that no verifier may have. */

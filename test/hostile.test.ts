@@ -103,7 +103,7 @@ const NOT_A_PROOF: Readonly<Record<string, (proof: WireProof) => unknown>> = {
     a: [String(BigInt(proof.a[0]) + BASE_FIELD_ORDER), proof.a[1]],
   }),
   'exactly the field order': (proof) => ({ ...proof, a: [String(BASE_FIELD_ORDER), proof.a[1]] }),
-  'a coordinate of 15,000 digits': (proof) => ({ ...proof, a: ['1'.repeat(15_000), proof.a[1]] }),
+  'a coordinate of 14,000 digits': (proof) => ({ ...proof, a: ['1'.repeat(14_000), proof.a[1]] }),
   'a point off the curve': (proof) => ({ ...proof, a: ['1', '1'] }),
   'a point off the twist': (proof) => ({
     ...proof,

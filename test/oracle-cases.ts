@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
-import { BASE_FIELD_ORDER, type FactId, FIELD_ORDER, signalsToArray, type WireProof } from '@akashi/circuits';
+import {
+  BASE_FIELD_ORDER,
+  FACT_IDS,
+  type FactId,
+  FIELD_ORDER,
+  signalsToArray,
+  type WireProof,
+} from '@akashi/circuits';
+import type { Prover } from '@akashi/sdk/holder';
 import { inlineProver } from '@akashi/sdk/inline-prover';
 import {
   BASE_G1,
@@ -56,24 +64,17 @@ interface Genuine {
   readonly proof: WireProof;
 }
 
+async function genuineProof<F extends FactId>(fact: F, prover: Prover, random: Random): Promise<Genuine> {
+  const { inputs, signals } = SAMPLES[fact](random);
+  return { fact, signals: signalsToArray(fact, signals), proof: await prover.prove(fact, inputs) };
+}
+
 /** Proofs by our own prover, of each fact and of random secrets. */
 export async function genuineProofs(random: Random, perFact: number): Promise<readonly Genuine[]> {
   const prover = inlineProver({ random });
   const made: Genuine[] = [];
   for (let i = 0; i < perFact; i++) {
-    const [pin, account] = [SAMPLES.pin(random), SAMPLES.account(random)];
-    made.push(
-      {
-        fact: 'pin',
-        signals: signalsToArray('pin', pin.signals),
-        proof: await prover.prove('pin', pin.inputs),
-      },
-      {
-        fact: 'account',
-        signals: signalsToArray('account', account.signals),
-        proof: await prover.prove('account', account.inputs),
-      },
-    );
+    for (const fact of FACT_IDS) made.push(await genuineProof(fact, prover, random));
   }
   prover.close();
   return made;

@@ -1,6 +1,6 @@
 import { AkashiError, FACT_IDS, type FactId, parseProof, signalsToArray } from '@akashi/circuits';
 import { inlineProver } from '@akashi/sdk/inline-prover';
-import { nobleSays, peerKey, snarkjsSays } from '../bench/peer-key.ts';
+import { type FactKey, nobleSays, peerKey, snarkjsSays } from '../bench/peer-key.ts';
 import { type Random, SAMPLES } from '../bench/samples.ts';
 import { type ProofCheck, parsePoints, verifyBatch, verifyPoints, verifyProof } from '../verifier/proof.ts';
 import { prove } from '../verifier/prover-fixtures.ts';
@@ -36,7 +36,9 @@ export async function compareVerifiers(
   { random, nobleEvery = 1, say = () => {} }: CompareOptions,
 ): Promise<OracleReport> {
   const keys = await loadVerificationKeys();
-  const oracles = { pin: await peerKey('pin'), account: await peerKey('account') };
+  const oracles = Object.fromEntries(
+    await Promise.all(FACT_IDS.map(async (fact) => [fact, await peerKey(fact)] as const)),
+  ) as Record<FactId, FactKey>;
   const source = seededRandom(seed);
   const make = caseMaker(await genuineProofs(source, 4), oracles, source);
   const disagreements: string[] = [];

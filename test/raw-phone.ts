@@ -6,6 +6,9 @@ import {
   type DeviceKey,
   deviceAnswer,
   deviceStatus,
+  encodeBounds,
+  encodeClaims,
+  encodeValues,
   type FactId,
   FIELD_ORDER,
   fieldFromBytes,
@@ -22,10 +25,18 @@ import {
   type WireProof,
 } from '@akashi/circuits';
 import { accountReference, holderCommitment, pinCommitment } from '@akashi/circuits/poseidon';
-import type { IssuedAccounts, Issuer } from '@akashi/sdk/issuer';
+import type { IssuedAccounts, IssuedClaims, Issuer } from '@akashi/sdk/issuer';
 import { ristretto255_oprf } from '@noble/curves/ed25519.js';
 import { base64url, decodeJwt } from 'jose';
-import { type Account, listingFetch, newAccount, newPin } from './harness.ts';
+import {
+  type Account,
+  CUSTOMER,
+  listClaims,
+  listingFetch,
+  newAccount,
+  newClaims,
+  newPin,
+} from './harness.ts';
 import { prover } from './proofs.ts';
 import { keepSecret } from './run.ts';
 
@@ -40,6 +51,7 @@ export interface RawPhone {
   readonly pin: string;
   readonly secrets: PhoneSecrets;
   readonly issued: IssuedAccounts;
+  readonly vouched: IssuedClaims;
   readonly connection: RawConnection;
 }
 
@@ -124,11 +136,23 @@ export async function enrolRawPhone(
   const active = await connection.send({ method: 'PUT', path: '/v1/devices/current/pin', body });
   const { receipt = '' } = parse(deviceStatus, await good(active));
   const issued = await issuer.issueAccounts({ receipt, subject, accounts });
+  const claims = newClaims();
+  const vouched = listClaims(await issuer.issueClaims({ receipt, subject, schema: CUSTOMER, claims }));
   for (const secret of [pinKey, holderSecret, ...issued.accounts.map(({ accountKey }) => accountKey)]) {
     keepSecret('field', String(secret));
   }
   const secrets = { pinKey, holderSecret };
-  return { subject, device, key, thumbprint: await thumbprint(key.jwk), pin, secrets, issued, connection };
+  return {
+    subject,
+    device,
+    key,
+    thumbprint: await thumbprint(key.jwk),
+    pin,
+    secrets,
+    issued,
+    vouched,
+    connection,
+  };
 }
 
 export async function newDeviceKey(): Promise<DeviceKey> {
@@ -222,6 +246,33 @@ export const WITNESS: Witness = {
       siblings: shown.siblings.map(BigInt),
     };
   },
+  range: (phone, asked, bound) => ({
+    ...claimInputs(phone, asked, bound),
+    ...encodeBounds(asked.claim, asked),
+  }),
+  member: (phone, asked, bound) => ({
+    ...claimInputs(phone, asked, bound),
+    ...encodeValues(asked.claim, asked.values),
+  }),
+};
+
+function claimInputs({ secrets, vouched }: RawPhone, asked: Asked<'range' | 'member'>, bound: bigint) {
+  return {
+    challenge: bound,
+    schema: BigInt(asked.schema),
+    index: BigInt(asked.index),
+    claims: encodeClaims(vouched.schema, vouched.claims),
+    salt: BigInt(vouched.salt),
+    holderSecret: secrets.holderSecret,
+  };
+}
+
+/** Where the credential of a fact is, if it has one. */
+const CREDENTIAL: { readonly [F in FactId]: (phone: RawPhone) => string | undefined } = {
+  pin: () => undefined,
+  account: ({ issued }) => issued.credential,
+  range: ({ vouched }) => vouched.credential,
+  member: ({ vouched }) => vouched.credential,
 };
 
 /** Inputs of one requested fact, from the table. */
@@ -260,13 +311,12 @@ export async function presentationOf(
 
 /** One entry of a presentation. */
 export function factOf(
-  { issued }: RawPhone,
+  phone: RawPhone,
   { fact, version }: RequestedFact,
   proof: WireProof,
 ): WirePresentation['facts'][number] {
-  return fact === 'account'
-    ? { fact, version, proof, credential: issued.credential }
-    : { fact, version, proof };
+  const credential = CREDENTIAL[fact](phone);
+  return { fact, version, proof, ...(credential === undefined ? {} : { credential }) };
 }
 
 export function postPresentation(

@@ -62,7 +62,40 @@ const SIGNALS: { readonly [F in FactId]: (asked: Asked<F>, bound: bigint) => Sig
     scope: BigInt(asked.scope),
     reveal: asked.accountRef === '0' ? 0n : 1n,
   }),
+  // Written as numbers: at least 18 years and at most 99, and two prefectures of the eight values that there could be.
+  range: (_asked, bound) => ({
+    ...claimSignals(bound),
+    index: 0n,
+    lower: daysSince1900(world.now(), 100) + 1n,
+    upper: daysSince1900(world.now(), 18),
+  }),
+  member: (_asked, bound) => ({
+    ...claimSignals(bound),
+    index: 2n,
+    value0: 13n,
+    value1: 14n,
+    value2: 14n,
+    value3: 14n,
+    value4: 14n,
+    value5: 14n,
+    value6: 14n,
+    value7: 14n,
+  }),
 };
+
+function claimSignals(bound: bigint) {
+  const { credential, schema } = decodeJwt(phone.vouched.credential);
+  return { credential: BigInt(String(credential)), challenge: bound, schema: BigInt(String(schema)) };
+}
+
+/** This day in Japan, so many years ago; on 29 February the day before. */
+function daysSince1900(now: number, years: number): bigint {
+  const here = new Date((now + 9 * 3600) * 1000);
+  const month = here.getUTCMonth();
+  const day = month === 1 && here.getUTCDate() === 29 ? 28 : here.getUTCDate();
+  const then = Date.UTC(here.getUTCFullYear() - years, month, day);
+  return BigInt((then - Date.UTC(1900, 0, 1)) / 86_400_000);
+}
 
 /** What the verifier expects of one requested fact. */
 function signalsOf<F extends FactId>(fact: F, { facts, ...open }: OpenAttempt): Signals<F> {

@@ -2,6 +2,7 @@ import {
   BASE_FIELD_ORDER,
   type CircuitInputs,
   type FactId,
+  MEMBER_VALUES,
   type SignalName,
   type WirePresentation,
   type WireProof,
@@ -168,6 +169,38 @@ export const ALTERED_SIGNALS: {
     challenge: (inputs) => ({ ...inputs, challenge: inputs.challenge + 1n }),
     scope: (inputs) => ({ ...inputs, scope: inputs.scope + 1n }),
     reveal: (inputs) => ({ ...inputs, reveal: 1n - inputs.reveal }),
+  },
+  range: {
+    // Claims that the issuer never saw.
+    credential: (inputs) => ({ ...inputs, salt: inputs.salt + 1n }),
+    challenge: (inputs) => ({ ...inputs, challenge: inputs.challenge + 1n }),
+    schema: (inputs) => ({ ...inputs, schema: inputs.schema + 1n }),
+    index: (inputs) => {
+      const index = inputs.index + 1n;
+      const claim = inputs.claims[Number(index)] ?? 0n;
+      return { ...inputs, index, lower: claim, upper: claim };
+    },
+    lower: (inputs) => ({ ...inputs, lower: inputs.lower - 1n }),
+    upper: (inputs) => ({ ...inputs, upper: inputs.upper + 1n }),
+  },
+  member: {
+    credential: (inputs) => ({ ...inputs, salt: inputs.salt + 1n }),
+    challenge: (inputs) => ({ ...inputs, challenge: inputs.challenge + 1n }),
+    schema: (inputs) => ({ ...inputs, schema: inputs.schema + 1n }),
+    index: (inputs) => {
+      const index = inputs.index + 1n;
+      return { ...inputs, index, value0: inputs.claims[Number(index)] ?? 0n };
+    },
+    // One more value, or another one in place of the first, beside which the claim is still listed.
+    ...(Object.fromEntries(
+      MEMBER_VALUES.map((name, i): [string, InputChange<'member'>] => [
+        name,
+        (inputs) => {
+          const claim = inputs.claims[Number(inputs.index)] ?? 0n;
+          return { ...inputs, [MEMBER_VALUES[(i + 1) % 8] ?? '']: claim, [name]: 99n };
+        },
+      ]),
+    ) as Record<(typeof MEMBER_VALUES)[number], InputChange<'member'>>),
   },
 };
 

@@ -1,4 +1,4 @@
-import { ACCOUNTS_SCHEMA, type Credential, JWS_TYPES, parseCredential, verifyJws } from '@akashi/circuits';
+import { type Credential, JWS_TYPES, parseCredential, verifyJws } from '@akashi/circuits';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import type { Issuers } from './issuers.ts';
 
@@ -14,11 +14,12 @@ export type CredentialRefusal =
   | 'issuer' // no key of the tenant has this name
   | 'issuer_unavailable' // the tenant's keys cannot be had
   | 'signature'
-  | 'schema'
+  | 'schema' // of something else than was asked about
   | 'shape'
   | 'audience'
   | 'subject'
   | 'device' // bound to another one
+  | 'lifetime' // longer than its schema allows
   | 'not_yet'
   | 'expired'
   | 'status' // no place in a status list of this tenant
@@ -32,6 +33,10 @@ export interface CredentialExpectation {
   readonly subject: string;
   /** Thumbprint of the presenting device's key. */
   readonly thumbprint: string;
+  /** `schema` of the credential. */
+  readonly schema: string;
+  /** From issue to expiry, at most; `null`: as the issuer likes. */
+  readonly lifetimeSeconds: number | null;
   readonly now: number;
 }
 
@@ -54,7 +59,7 @@ export async function checkCredential(
     verifyJws('credential', jws, (kid) => (kid === issuer ? key : undefined)),
   );
   if (payload === undefined) return 'signature';
-  if (!hasKnownSchema(payload)) return 'schema';
+  if (schemaOf(payload) !== expected.schema) return 'schema';
   const credential = await quietly(() => parseCredential(payload));
   if (credential === undefined) return 'shape';
   const refusal = refusalOf(credential, issuer, expected);
@@ -83,6 +88,8 @@ function refusalOf(
   if (credential.tenant !== expected.tenant) return 'tenant';
   if (credential.sub !== expected.subject) return 'subject';
   if (credential.cnf.jkt !== expected.thumbprint) return 'device';
+  const { lifetimeSeconds } = expected;
+  if (lifetimeSeconds !== null && credential.exp - credential.iat > lifetimeSeconds) return 'lifetime';
   if (credential.iat > expected.now + LEEWAY_SECONDS) return 'not_yet';
   if (credential.exp <= expected.now) return 'expired';
   return null;
@@ -108,10 +115,8 @@ function saysOtherTenant(jws: string, tenant: string): boolean {
   }
 }
 
-function hasKnownSchema(payload: unknown): boolean {
-  const schema =
-    typeof payload === 'object' && payload !== null && 'schema' in payload ? payload.schema : null;
-  return schema === ACCOUNTS_SCHEMA;
+function schemaOf(payload: unknown): unknown {
+  return typeof payload === 'object' && payload !== null && 'schema' in payload ? payload.schema : null;
 }
 
 async function quietly<T>(work: () => T | Promise<T>): Promise<T | undefined> {

@@ -5,6 +5,7 @@ import { parseBody, parseId } from './input.ts';
 import { signingKey } from './keys.ts';
 import { newEvaluationKey } from './oprf.ts';
 import { requireOrigin } from './origin.ts';
+import { askableFacts } from './policy-facts.ts';
 import { evaluationPlace, seal } from './sealed.ts';
 import { BOUNDS, type Device } from './store.ts';
 import { newToken, tokenHash } from './token.ts';
@@ -42,6 +43,11 @@ export function addDeviceRoutes(app: Hono, verifier: Verifier): void {
   app.get('/v1/devices/current', async (c) => {
     const call = await authenticateDevice(verifier, c);
     return c.json(await statusOf(verifier, call, call.device));
+  });
+
+  app.get('/v1/devices/current/facts', async (c) => {
+    const { tenant } = (await authenticateDevice(verifier, c)).device;
+    return c.json({ facts: askableFacts(await store.policies(tenant), now()) });
   });
 
   app.delete('/v1/devices/current', async (c) => {

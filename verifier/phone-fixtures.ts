@@ -1,10 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import {
+  type AskedClaim,
   bytesToInteger,
   type CircuitInputs,
+  type ClaimsSchema,
   challenge,
   type DeviceKey,
   type DpopCall,
+  encodeBounds,
+  encodeClaims,
+  encodeValues,
   type FactId,
   FIELD_ORDER,
   fieldFromBytes,
@@ -13,11 +18,12 @@ import {
   publicJwkShape,
   type RequestedFact,
   requestShape,
+  schemaSignal,
   signDpop,
   thumbprint,
   type WireProof,
 } from '@akashi/circuits';
-import { accountsTree, holderCommitment, pinCommitment } from '@akashi/circuits/poseidon';
+import { accountsTree, claimsCredential, holderCommitment, pinCommitment } from '@akashi/circuits/poseidon';
 import { ristretto255_oprf } from '@noble/curves/ed25519.js';
 import { base64url, decodeJwt, exportJWK, generateKeyPair } from 'jose';
 import {
@@ -180,6 +186,30 @@ export async function issueAccount(world: World, tenant: TenantFixture, phone: E
 }
 export type IssuedAccount = Awaited<ReturnType<typeof issueAccount>>;
 
+/** What an issuer gives a phone: claims of a schema, and the credential that commits to them. */
+export async function issueClaims(
+  world: World,
+  tenant: TenantFixture,
+  phone: EnrolledPhone,
+  { schema, values }: { readonly schema: ClaimsSchema; readonly values: Readonly<Record<string, string>> },
+  changes: Readonly<Record<string, unknown>> = {},
+) {
+  const committed = {
+    schema: schemaSignal(schema),
+    salt: fieldFromBytes(randomBytes(31)),
+    claims: encodeClaims(schema, values),
+  };
+  const credential = await signCredential(world, tenant, {
+    sub: phone.subject,
+    cnf: { jkt: phone.thumbprint },
+    schema: String(committed.schema),
+    credential: String(claimsCredential(committed, phone.holder)),
+    ...changes,
+  });
+  return { ...committed, credential };
+}
+export type IssuedClaims = Awaited<ReturnType<typeof issueClaims>>;
+
 /** A verification of a phone's subject that the desk started and the phone accepted. */
 export interface Accepted {
   readonly verification: string;
@@ -215,6 +245,9 @@ export interface AttemptParts {
   readonly opened: Answer;
   readonly code?: string;
   readonly account?: IssuedAccount;
+  readonly claims?: IssuedClaims;
+  /** Proves these entries instead of those that the request asks for. */
+  readonly asked?: readonly RequestedFact[];
   /** Another PIN key than the phone's own. */
   readonly pinKey?: bigint;
 }
@@ -222,20 +255,35 @@ export interface AttemptParts {
 /** A presentation for the open attempt, as a good phone makes it. */
 export async function makePresentation(
   phone: EnrolledPhone,
-  { opened, code, account, pinKey }: AttemptParts,
+  { opened, code, account, claims, asked, pinKey }: AttemptParts,
 ) {
   const request = textOf(opened, 'request');
   const { attempt, nonce } = attemptOf(opened);
-  const asked = parse(requestShape, decodeJwt(request));
+  const entries = asked ?? parse(requestShape, decodeJwt(request)).facts;
   const facts = [];
-  for (const [index, entry] of asked.facts.entries()) {
+  for (const [index, entry] of entries.entries()) {
     const bound = challenge({ request, index, nonce: base64url.decode(nonce), code: code ?? null });
-    const proof =
-      entry.fact === 'pin'
-        ? await provePin(phone, bound, pinKey)
-        : await proveAccount(phone, bound, entry, account);
-    const credential = entry.fact === 'account' ? { credential: account?.credential } : {};
-    facts.push({ fact: entry.fact, version: entry.version, proof, ...credential });
+    const { fact, version } = entry;
+    switch (fact) {
+      case 'pin':
+        facts.push({ fact, version, proof: await provePin(phone, bound, pinKey) });
+        break;
+      case 'account':
+        facts.push({
+          fact,
+          version,
+          proof: await proveAccount(phone, bound, entry, account),
+          credential: account?.credential,
+        });
+        break;
+      default:
+        facts.push({
+          fact,
+          version,
+          proof: await proveClaim(phone, bound, entry, claims),
+          credential: claims?.credential,
+        });
+    }
   }
   return { attempt, ...(code === undefined ? {} : { code }), facts };
 }
@@ -278,6 +326,27 @@ function proveAccount(
     index,
     siblings,
   });
+}
+
+function proveClaim(
+  phone: EnrolledPhone,
+  bound: bigint,
+  entry: AskedClaim,
+  held: IssuedClaims | undefined,
+): Promise<WireProof> {
+  if (held === undefined) throw new TypeError('the request asks about a claim');
+  const { claims, salt } = held;
+  const inputs = {
+    challenge: bound,
+    schema: BigInt(entry.schema),
+    index: BigInt(entry.index),
+    claims,
+    salt,
+    holderSecret: phone.holderSecret,
+  };
+  return entry.fact === 'range'
+    ? proveFact('range', { ...inputs, ...encodeBounds(entry.claim, entry) })
+    : proveFact('member', { ...inputs, ...encodeValues(entry.claim, entry.values) });
 }
 
 async function proveFact<F extends FactId>(fact: F, inputs: CircuitInputs<F>): Promise<WireProof> {

@@ -1,13 +1,17 @@
 import {
+  ACCOUNTS_SCHEMA,
   AkashiError,
   type Credential,
   challenge,
+  encodeBounds,
+  encodeValues,
   FACTS,
   type Factor,
   needsCredential,
   type Presentation,
   type RequestedFact,
   signalsToArray,
+  VOLATILE_SECONDS,
 } from '@akashi/circuits';
 import type { FactCheck } from './checker.ts';
 import { isCode } from './codes.ts';
@@ -146,7 +150,7 @@ async function checkAttempt(
     const { request, nonce, code } = open;
     const signals = expectedSignals(entry, {
       commitment: call.device.commitment,
-      accountsRoot: credentialAt(open.credentials, index)?.accountsRoot ?? null,
+      credential: credentialAt(open.credentials, index),
       challenge: challenge({ request, index, nonce, code }),
     });
     if (signals !== null) checks.push({ fact: entry.fact, signals, points });
@@ -197,9 +201,14 @@ function checkCredentials(
     now: verifier.now(),
   };
   return Promise.all(
-    facts.map(({ credential }) =>
-      credential === null ? null : checkCredential(credential, expected, verifier.issuers),
-    ),
+    facts.map(({ entry, credential }) => {
+      if (credential === null) return null;
+      const about = {
+        schema: 'schema' in entry ? entry.schema : ACCOUNTS_SCHEMA,
+        lifetimeSeconds: 'schema' in entry && entry.volatile ? VOLATILE_SECONDS : null,
+      };
+      return checkCredential(credential, { ...expected, ...about }, verifier.issuers);
+    }),
   );
 }
 
@@ -211,25 +220,38 @@ function expectedSignals(
   entry: RequestedFact,
   known: {
     readonly commitment: string | null;
-    readonly accountsRoot: string | null;
+    readonly credential: Credential | null;
     readonly challenge: bigint;
   },
 ): readonly bigint[] | null {
-  const { challenge: bound } = known;
+  const { challenge: bound, credential } = known;
   switch (entry.fact) {
     case 'pin':
       if (known.commitment === null) throw new TypeError('an active device has a commitment');
       return signalsToArray('pin', { commitment: BigInt(known.commitment), challenge: bound });
     case 'account': {
-      if (known.accountsRoot === null) return null;
+      if (credential === null || !('accountsRoot' in credential)) return null;
       const accountRef = BigInt(entry.accountRef);
       return signalsToArray('account', {
-        accountsRoot: BigInt(known.accountsRoot),
+        accountsRoot: BigInt(credential.accountsRoot),
         accountRef,
         challenge: bound,
         scope: BigInt(entry.scope),
         reveal: accountRef === 0n ? 0n : 1n,
       });
+    }
+    case 'range':
+    case 'member': {
+      if (credential === null || !('credential' in credential)) return null;
+      const claim = {
+        credential: BigInt(credential.credential),
+        challenge: bound,
+        schema: BigInt(entry.schema),
+        index: BigInt(entry.index),
+      };
+      return entry.fact === 'range'
+        ? signalsToArray('range', { ...claim, ...encodeBounds(entry.claim, entry) })
+        : signalsToArray('member', { ...claim, ...encodeValues(entry.claim, entry.values) });
     }
   }
 }

@@ -1,18 +1,8 @@
-import {
-  AkashiError,
-  FACTS,
-  type FactId,
-  type Policy,
-  type Purpose,
-  type Request,
-  type RequestedFact,
-  type Start,
-  signJws,
-  tenantScope,
-} from '@akashi/circuits';
+import { AkashiError, type Policy, type Purpose, type Request, type Start, signJws } from '@akashi/circuits';
 import { base64url } from 'jose';
 import type { Caller } from './caller.ts';
 import { signingKey } from './keys.ts';
+import { requestedFacts } from './policy-facts.ts';
 import { seal, unseal } from './sealed.ts';
 import type { Device, Idempotency, Limit, NewVerification, VerificationRow } from './store.ts';
 import { newToken, sha256 } from './token.ts';
@@ -136,7 +126,7 @@ async function signRequest(
     direction: start.call.direction,
     purpose,
     ...(start.transaction === undefined ? {} : { transaction: start.transaction }),
-    facts: await Promise.all(policy.facts.map((fact) => requestedFact(fact, tenant, start))),
+    facts: await requestedFacts(policy, { tenant, accountRef: start.accountRef, now }),
     nonce: base64url.encode(random(32)),
     iat: now,
     exp: expiresAt,
@@ -159,15 +149,4 @@ async function signRequest(
     startedAt: now,
     expiresAt,
   };
-}
-
-async function requestedFact(fact: FactId, tenant: string, start: Start): Promise<RequestedFact> {
-  switch (fact) {
-    case 'pin':
-      return { fact, version: FACTS.pin.version };
-    case 'account': {
-      const scope = (await tenantScope(tenant)).toString();
-      return { fact, version: FACTS.account.version, scope, accountRef: start.accountRef ?? '0' };
-    }
-  }
 }

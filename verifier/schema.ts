@@ -1,4 +1,4 @@
-import { factId, type Policy, publicJwkShape, requestedFact } from '@akashi/circuits';
+import { type Policy, policyFact, publicJwkShape, requestedFact } from '@akashi/circuits';
 import { customType, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import * as v from 'valibot';
 import type { Sealed } from './store.ts';
@@ -82,7 +82,7 @@ export const policies = sqliteTable(
     tenant: text('tenant').notNull(),
     policy: text('policy').notNull(),
     version: integer('version').notNull(),
-    facts: json<Policy['facts']>('facts', v.array(factId)).notNull(),
+    facts: json<Policy['facts']>('facts', v.array(policyFact)).notNull(),
     purposes: json<Policy['purposes']>('purposes', v.array(purposeShape)).notNull(),
     createdAt: integer('created_at').notNull(),
   },

@@ -80,7 +80,8 @@ export function putPolicy(
     .get();
   const version = (newest?.version ?? 0) + 1;
   tx.query.insert(policies).values({ tenant, policy, version, facts, purposes, createdAt: now }).run();
-  const about = { policy, version, facts };
+  const asked = facts.map((fact) => (typeof fact === 'string' ? fact : JSON.stringify(fact)));
+  const about = { policy, version, facts: asked };
   record(tx, { tenant, at: now, actor: BACKEND, event: 'tenant.policy_put', about });
   return { policy, version, facts, purposes };
 }

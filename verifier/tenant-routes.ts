@@ -2,6 +2,7 @@ import { AkashiError, enrolmentBody, parse, policyBody, reference } from '@akash
 import type { Hono } from 'hono';
 import { authenticate, authenticateBackend } from './caller.ts';
 import { parseBody, parseId } from './input.ts';
+import { checkPolicy } from './policy-facts.ts';
 import { newToken, tokenHash } from './token.ts';
 import type { Verifier } from './verifier.ts';
 
@@ -48,6 +49,7 @@ export function addTenantRoutes(app: Hono, verifier: Verifier): void {
   app.post('/v1/policies', async (c) => {
     const caller = await authenticateBackend(verifier, c);
     const policy = parseBody(policyBody, c.req.raw, caller.body);
+    await checkPolicy(policy, now());
     return c.json(await store.putPolicy(caller.tenant.tenant, policy, now()));
   });
 

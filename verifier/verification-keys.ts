@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import type { FactId } from '@akashi/circuits';
+import { FACT_IDS, type FactId } from '@akashi/circuits';
 import { artifactFile } from '@akashi/circuits/artifacts';
 import { loadKey, type VerificationKey } from './proof.ts';
 
@@ -11,7 +11,8 @@ export type VerificationKeys = Readonly<Record<FactId, VerificationKey>>;
  * @throws AkashiError `artifact_invalid`, see {@link loadKey}
  */
 export async function loadVerificationKeys(): Promise<VerificationKeys> {
-  return { pin: await load('pin'), account: await load('account') };
+  const loaded = await Promise.all(FACT_IDS.map(async (fact) => [fact, await load(fact)] as const));
+  return Object.fromEntries(loaded) as VerificationKeys;
 }
 
 async function load(fact: FactId): Promise<VerificationKey> {

@@ -1,4 +1,4 @@
-import { AkashiError, type Direction, type Policy, parseCode, type Start } from '@akashi/circuits';
+import { AkashiError, type Direction, factOf, type Policy, parseCode, type Start } from '@akashi/circuits';
 import { element } from '../element.ts';
 import { inLanguage } from '../language.ts';
 import type { Desk } from './desk.ts';
@@ -138,7 +138,7 @@ export class CallForms {
       const options = purposes.map((purpose) =>
         element('option', { value: `${policy} ${purpose.id}` }, inLanguage(purpose.text, language)),
       );
-      const proven = facts.map((fact) => texts.facts[fact]).join(' + ');
+      const proven = [...new Set(facts.map((asked) => texts.facts[factOf(asked)]))].join(' + ');
       select.append(element('optgroup', { label: `${policy}: ${proven}` }, ...options));
     }
     if (this.#purpose === '') this.#purpose = select.value;

@@ -1,5 +1,5 @@
-import { AkashiError, type FactId } from '@akashi/circuits';
-import type { Asked, CheckedRequest } from '@akashi/sdk/holder';
+import { AkashiError } from '@akashi/circuits';
+import { type Asked, type CheckedRequest, claimText } from '@akashi/sdk/holder';
 import { element } from '../element.ts';
 import { inLanguage, money } from '../language.ts';
 import { answer } from './answer.ts';
@@ -124,7 +124,11 @@ function details(phone: Phone, asked: Asked, deadline: number, over: () => void)
     element('div', {}, element('dt', {}, name), element('dd', {}, ...value));
   const { operator, transaction } = asked;
   const call = asked.mode === 'precall' ? texts.noCallYet : texts[asked.direction];
-  const proven: Readonly<Record<FactId, string>> = { pin: texts.factPin, account: texts.factAccount };
+  const proven = [
+    ...(asked.facts.includes('pin') ? [texts.factPin] : []),
+    ...(asked.facts.includes('account') ? [texts.factAccount] : []),
+    ...asked.claims.map((claim) => claimText(claim, language)),
+  ];
   return element(
     'dl',
     { class: 'details' },
@@ -140,7 +144,7 @@ function details(phone: Phone, asked: Asked, deadline: number, over: () => void)
           ),
           row(texts.rowPayee, transaction.payee),
         ]),
-    row(texts.rowFacts, element('ul', {}, ...asked.facts.map((fact) => element('li', {}, proven[fact])))),
+    row(texts.rowFacts, element('ul', {}, ...proven.map((line) => element('li', {}, line)))),
     row(
       texts.rowTimeLeft,
       countdown(deadline, (time) => time, over),
