@@ -1,10 +1,10 @@
 import * as v from 'valibot';
-import { tenantName } from './http.ts';
+import { tenantName, verdict } from './http.ts';
 import { publicJwkShape } from './jws.ts';
 import { policyBody } from './policy.ts';
 import { base64url16, base64url32, code, fieldText, reference, text, time } from './shape.ts';
 import { remoteUrl, statusListsUrl } from './status-list.ts';
-import { direction, mode, transaction, verdict } from './wire.ts';
+import { direction, mode, transaction } from './wire.ts';
 
 // Bodies and answers of the routes for tenants' back ends, operators and anyone (docs/protocol.md, section 8).
 

@@ -2,8 +2,10 @@ import * as v from 'valibot';
 import { tenantName } from './http.ts';
 import { proofShape } from './presentation.ts';
 import { base64url16, base64url32, fieldText } from './shape.ts';
+import { askedClaim } from './wire.ts';
 
-// Bodies and answers of the routes by which a device is enrolled and its PIN evaluated (docs/protocol.md, section 5).
+// Bodies and answers of the routes by which a device is enrolled, its PIN evaluated, and told what it may be asked
+// (docs/protocol.md, section 5).
 
 export const deviceBody = v.strictObject({ token: base64url16 });
 export const deviceAnswer = v.strictObject({ device: base64url16, tenant: tenantName });
@@ -27,3 +29,6 @@ export const pinBody = v.union([
   v.strictObject({ holder: fieldText, commitment: fieldText }),
   v.strictObject({ commitment: fieldText, proof: proofShape }),
 ]);
+
+/** What this device may be asked about its claims today and tomorrow, so that it can prepare. Not signed: it proves nothing. */
+export const askableFactsAnswer = v.strictObject({ facts: v.pipe(v.array(askedClaim), v.maxLength(64)) });

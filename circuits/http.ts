@@ -1,7 +1,6 @@
 import * as v from 'valibot';
 import { ERROR_CODES } from './error.ts';
 import { base64url16, base64url32, code, compactJws, reference, text, time } from './shape.ts';
-import { askedClaim, verdict } from './wire.ts';
 
 // Answers to a device that is enrolled (docs/protocol.md, section 8), and what went wrong. The verifier parses the bodies of its
 // routes, the SDK the answers. All other routes stand in http-desk.ts and http-enrolment.ts: a phone page loads files whole.
@@ -14,6 +13,9 @@ export const problemShape = v.strictObject({
   code: v.picklist(ERROR_CODES),
 });
 export type Problem = v.InferOutput<typeof problemShape>;
+
+export const verdict = v.picklist(['passed', 'failed', 'declined', 'reported', 'expired', 'cancelled']);
+export type Verdict = v.InferOutput<typeof verdict>;
 
 export const tenantName = v.strictObject({ id: reference, name: text });
 
@@ -54,6 +56,4 @@ export const pendingRequest = v.strictObject({
 });
 /** A verification as its device sees it. */
 export type PendingRequest = v.InferOutput<typeof pendingRequest>;
-/** What this device may be asked about its claims today and tomorrow, so that it can prepare. Not signed: it proves nothing. */
-export const askableFactsAnswer = v.strictObject({ facts: v.pipe(v.array(askedClaim), v.maxLength(64)) });
 export const requestsAnswer = v.strictObject({ requests: v.array(pendingRequest) });

@@ -11,6 +11,7 @@ export * from './http.ts';
 export * from './http-desk.ts';
 export * from './http-enrolment.ts';
 export * from './jws.ts';
+export * from './key-statement.ts';
 export * from './policy.ts';
 export * from './presentation.ts';
 export * from './protocol.ts';

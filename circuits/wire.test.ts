@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parseCredential, parseReceipt } from './credential.ts';
+import { parseKeyStatement } from './key-statement.ts';
 import { parsePresentation, parseProof } from './presentation.ts';
-import { parseKeyStatement, parseRequest } from './wire.ts';
+import { parseRequest } from './wire.ts';
 
 const vectors = JSON.parse(readFileSync(new URL('./vectors/wire.json', import.meta.url), 'utf8'));
 const { facts, signal } = JSON.parse(readFileSync(new URL('./vectors/claims.json', import.meta.url), 'utf8'));

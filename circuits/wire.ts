@@ -1,20 +1,16 @@
 import * as v from 'valibot';
 import { claimDefinition, encodeBounds, orderedClaim, requireValues } from './claims.ts';
-import { publicJwkShape } from './jws.ts';
 import { CLAIMS_MAX, FACTS, MEMBER_VALUES } from './protocol.ts';
 import { base64url16, base64url32, fieldText, origin, parse, reference, text, texts, time } from './shape.ts';
 
-// What the verifier signs for a phone: request and key statement (docs/protocol.md, sections 4 and 6). What a phone needs
-// only when it answers stands in presentation.ts and credential.ts: a page loads files whole.
+// The request that the verifier signs for a phone (docs/protocol.md, section 6). What a phone needs only when it answers
+// stands in presentation.ts and credential.ts, what it needs before anybody asks in key-statement.ts: a page loads files whole.
 
 export const mode = v.picklist(['call', 'precall']);
 export type Mode = v.InferOutput<typeof mode>;
 
 export const direction = v.picklist(['inbound', 'outbound']);
 export type Direction = v.InferOutput<typeof direction>;
-
-export const verdict = v.picklist(['passed', 'failed', 'declined', 'reported', 'expired', 'cancelled']);
-export type Verdict = v.InferOutput<typeof verdict>;
 
 export const transaction = v.strictObject({
   /** Minor units (yen, cents) as a decimal integer. */
@@ -116,17 +112,4 @@ export const requestShape = v.strictObject({
 /** The signed object a device gets, shows to the customer, and binds its proofs to. */
 export type Request = v.InferOutput<typeof requestShape>;
 
-export const keyStatementShape = v.strictObject({
-  iss: origin,
-  keys: v.pipe(
-    v.array(v.strictObject({ jwk: publicJwkShape, kid: base64url32, nbf: time, exp: time })),
-    v.minLength(1),
-    v.maxLength(4),
-  ),
-  iat: time,
-});
-/** What the root key says about the signing keys. */
-export type KeyStatement = v.InferOutput<typeof keyStatementShape>;
-
 export const parseRequest = (input: unknown): Request => parse(requestShape, input);
-export const parseKeyStatement = (input: unknown): KeyStatement => parse(keyStatementShape, input);

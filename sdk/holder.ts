@@ -1,5 +1,13 @@
 import { AkashiError, base64url16, parse } from '@akashi/circuits';
-import { loadAhead, loadHolderActs, loadOprf, need, pageIdle, type WhenIdle } from './chunk.ts';
+import {
+  loadAhead,
+  loadHolderActs,
+  loadOprf,
+  loadRequestActs,
+  need,
+  pageIdle,
+  type WhenIdle,
+} from './chunk.ts';
 import type { HeldCredential } from './claims.ts';
 import { checkAnswer, openConnection } from './connection.ts';
 import { openConversation } from './conversation.ts';
@@ -7,7 +15,7 @@ import { openDeviceConnection } from './device-connection.ts';
 import { readStatus, revokeItself, unregister } from './device-status.ts';
 import { type Enrolled, type EnrolledDevice, openEnrolledDevice } from './enrolled-device.ts';
 import type { EnrolOptions, Exchange } from './enrolment.ts';
-import { type HistoryEntry, readHistory } from './history.ts';
+import type { HistoryEntry } from './history.ts';
 import { type Identity, updateRecord } from './holder-record.ts';
 import { idleWork } from './idle-work.ts';
 import type { ChangePinOptions } from './pin-change.ts';
@@ -230,7 +238,10 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
         await device.load();
       }),
     // Before the first answer of the verifier the own clock has to do: only a word depends on it.
-    history: async () => readHistory(storage, connection.knownTime() ?? Math.floor(now() / 1000)),
+    history: async () => {
+      const { readHistory } = await need(loadRequestActs);
+      return readHistory(storage, connection.knownTime() ?? Math.floor(now() / 1000));
+    },
   };
 }
 
@@ -238,7 +249,7 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
 function ahead(random: (length: number) => Uint8Array): readonly (() => Promise<unknown>)[] {
   const pin = async () => (await loadHolderActs()).rehearsePin(random);
   const binding = async () => (await loadHolderActs()).rehearseBinding(random);
-  return [loadHolderActs, loadOprf, pin, binding, pin, binding];
+  return [loadRequestActs, loadHolderActs, loadOprf, pin, binding, pin, binding];
 }
 
 /** Stale preparations are never used; that they go is hygiene, which must not fail what came before. */

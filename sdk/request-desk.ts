@@ -5,11 +5,11 @@ import {
   pendingRequest,
   requestsAnswer,
 } from '@akashi/circuits';
+import { loadRequestActs, need } from './chunk.ts';
 import { hasCode, readAnswer } from './connection.ts';
 import type { DeviceConnection } from './device-connection.ts';
-import { recordHistory, remember } from './history.ts';
 import type { Identity } from './holder-record.ts';
-import { type CheckedRequest, checkedRequest, checkRequest, type OpenRequest } from './request.ts';
+import type { CheckedRequest, OpenRequest } from './request.ts';
 import type { DeviceStorage } from './storage.ts';
 
 // The requests of this device at the verifier: asked for, checked, answered (docs/protocol.md, sections 6 to 8).
@@ -91,6 +91,7 @@ export function openRequestDesk(connection: DeviceConnection, storage: DeviceSto
       }
     },
     async check(identity, answer) {
+      const { checkedRequest, checkRequest, recordHistory, remember } = await need(loadRequestActs);
       const { verification, request: jws, attempt = null } = answer;
       if (jws === undefined && answer.state !== 'done') throw new AkashiError('unexpected_answer');
       const open =
