@@ -45,7 +45,7 @@ export const ERROR_CODES = [
   'key_statement_invalid', // signing keys that the root key did not certify
   'receipt_invalid',
   'artifact_invalid', // bytes do not have the pinned hash
-  'artifact_unavailable',
+  'artifact_unavailable', // a key, or a piece of our code, did not load
   'storage_unavailable',
   'not_enrolled',
   'pin_wrong', // known on the device, before anything is sent

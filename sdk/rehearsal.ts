@@ -1,4 +1,4 @@
-import { fieldFromBytes } from '@akashi/circuits';
+import { challenge } from '@akashi/circuits';
 import { pinCommitment } from '@akashi/circuits/poseidon';
 import { bindProof } from './binding.ts';
 import type { G1Point, G2Point } from './bn254.ts';
@@ -23,7 +23,10 @@ const G2: G2Point = [
 const PREPARATION: Preparation = { a: G1, b: G2, c: G1, h1: G1, challenge: G1, delta: G2 };
 
 export async function rehearseBinding(random: Random): Promise<void> {
-  await bindProof(PREPARATION, fieldFromBytes(random(31)), random);
+  // About as long as a request is.
+  const request = '.'.repeat(1500);
+  const bound = challenge({ request, index: 0, nonce: random(32), code: '000000' });
+  await bindProof(PREPARATION, bound, random);
 }
 
 export async function rehearsePin(random: Random): Promise<void> {
