@@ -67,14 +67,15 @@ export class DocumentCache<T> {
     return believed(entry, this.#options.now(), staleSeconds);
   }
 
-  /** The document as a fetch that begins after this call finds it; as it was, when that fails. */
-  async renew(name: DocumentName, load: Load<T>, staleSeconds: number): Promise<T | undefined> {
+  /** The document as a fetch that begins after this call finds it; `undefined` when that fails. */
+  async renew(name: DocumentName, load: Load<T>): Promise<T | undefined> {
     const entry = this.#entry(name.tenant, name.url, load);
     // One that is under way may have been answered before what is looked for was published.
     await entry.flight;
+    const before = entry.fetched;
     this.#begin(entry);
     await entry.flight;
-    return believed(entry, this.#options.now(), staleSeconds);
+    return entry.fetched === before ? undefined : entry.fetched?.value;
   }
 
   /** What is at hand, however old. */

@@ -146,6 +146,17 @@ describe('a key of an issuer', () => {
     expect(await keyOf()).toEqual(bank.signer.jwk);
   });
 
+  test('that is new cannot be told from one that is none while nobody answers', async () => {
+    await keyOf();
+    const { kid } = await newIssuerKey();
+    bank.state = 'down';
+    expect(await issuers.key('bank', kid)).toBe('issuer_unavailable');
+    expect(await keyOf()).toEqual(bank.signer.jwk);
+    bank.state = 'up';
+    clock.now += 5;
+    expect(await issuers.key('bank', kid)).toBe('issuer');
+  });
+
   test.each([
     ['no JSON', 'x'],
     ['no set', '{"keys":1}'],

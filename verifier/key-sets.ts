@@ -36,14 +36,13 @@ export class KeySets {
   /**
    * The key of this thumbprint in the set at `url`. One that is not in it is looked for in a fresh copy: an issuer may sign with a
    * new key the moment it publishes it.
-   * @returns `null` when there is none, `undefined` when the set cannot be had
+   * @returns `null` when there is none, `undefined` when the set, or the fresh copy that could have it, cannot be had
    */
   async find(tenant: string, url: string, issuer: string): Promise<PublicJwk | null | undefined> {
     const name = { tenant, url };
     const load = this.#load(url);
     let keys = await this.#cache.read(name, load, STALE_SECONDS);
-    if (keys?.has(issuer) === false && this.#takeRenewal(tenant))
-      keys = await this.#cache.renew(name, load, STALE_SECONDS);
+    if (keys?.has(issuer) === false && this.#takeRenewal(tenant)) keys = await this.#cache.renew(name, load);
     return keys && (keys.get(issuer) ?? null);
   }
 

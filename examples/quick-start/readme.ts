@@ -23,8 +23,8 @@ const STEPS: readonly Step[] = [
   {
     file: 'issuer.ts',
     text: {
-      en: "The tenant's back end. `options` hold the verifier's address, the API key, the tenant's id and the keys that `generateIssuerKeys()` made once. With `publication: { url, credentials }` beside them, credentials can be taken back (`issuer.revoke({ subject })`) and keys rotate: the back end then answers what is asked below `url` with `issuer.answer(path)`:",
-      ja: 'テナントのバックエンド。`options` には検証サーバーのアドレス、API キー、テナントの ID と、`generateIssuerKeys()` で一度だけ作った鍵を渡します。`publication: { url, credentials }` も渡すと、資格証明の取り消し（`issuer.revoke({ subject })`）と鍵の交代ができます。`url` 以下への問い合わせには `issuer.answer(path)` で答えます。',
+      en: "The tenant's back end. `options` hold the verifier's address, the API key, the tenant's id and the keys that `generateIssuerKeys()` made once. With `publication: { url, credentials }` beside them, credentials can be taken back (`issuer.revoke({ subject })`) and keys rotate: the back end then answers what is asked below `url` with `issuer.answer(path)`; `credentials` is a table of its own (`CredentialStore`) or `await fileCredentials(file)`:",
+      ja: 'テナントのバックエンド。`options` には検証サーバーのアドレス、API キー、テナントの ID と、`generateIssuerKeys()` で一度だけ作った鍵を渡します。`publication: { url, credentials }` も渡すと、資格証明の取り消し（`issuer.revoke({ subject })`）と鍵の交代ができます。`url` 以下への問い合わせには `issuer.answer(path)` で答えます。`credentials` は自前のテーブル（`CredentialStore`）か `await fileCredentials(file)` です。',
     },
   },
   {
