@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
-import { AkashiError } from '@akashi/circuits';
+import { AkashiError, base64url16, base64url32 } from '@akashi/circuits';
+import * as v from 'valibot';
 import {
   addKeyCommand,
   addOperatorCommand,
@@ -114,7 +115,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
  */
 export async function runCommand(args: readonly string[], context: CommandContext): Promise<number> {
   try {
-    const { values, positionals } = parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+    const { values, positionals } = parseArgs({
+      args: idsLast(args),
+      options: OPTIONS,
+      allowPositionals: true,
+    });
     if (values.help === true) {
       context.out(HELP);
       return 0;
@@ -133,6 +138,15 @@ export async function runCommand(args: readonly string[], context: CommandContex
   } catch (error) {
     return explain(error, context);
   }
+}
+
+/**
+ * Ids and thumbprints begin with a dash now and then, and would be taken for options. They are the last words of every
+ * command that has any, so they can stand behind the mark that ends the options.
+ */
+function idsLast(args: readonly string[]): string[] {
+  const isId = (arg: string) => arg.startsWith('-') && [base64url16, base64url32].some((id) => v.is(id, arg));
+  return [...args.filter((arg) => !isId(arg)), '--', ...args.filter(isId)];
 }
 
 /** `akashi start`, until the context says that it is to stop. */
