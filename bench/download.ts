@@ -6,7 +6,8 @@ import { openAgent } from '@akashi/sdk/agent';
 import { generateIssuerKeys, openIssuer } from '@akashi/sdk/issuer';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { artifactFile } from '../circuits/artifact.ts';
-import { type Bundle, openSite, type Site, type SiteFiles } from './phone-site.ts';
+import { bundlePhone, coreGzip } from './phone-bundle.ts';
+import { openSite, type Site, type SiteFiles } from './phone-site.ts';
 import { median, rounded } from './quantile.ts';
 import { eachFact, type Results } from './results.ts';
 import { SERVICE_FACTS } from './service-phone.ts';
@@ -14,30 +15,31 @@ import { startVerifierProcess } from './verifier-process.ts';
 
 // What a phone loads before it can prove, and how long it then takes.
 //
-// - core: `@akashi/sdk/holder` as a bundler splits it, with everything that it imports but lazily.
+// - core: a page with `@akashi/sdk/holder` as a bundler splits it, with everything that it imports but lazily.
 // - first proof of a fact: all scripts of the SDK that a browser was seen to ask for, from an empty cache to the first
 //   presentation sent, enrolment and its OPRF, worker and its WebAssembly included; and the key of that fact.
 // - cold start: from the start of the navigation, nothing cached, until the holder is open and the worker has loaded and
 //   checked the key of `pin` and is about to compute. From this machine: what the network adds is not in it.
-// - PIN to sent: a request is accepted, its proofs are prepared; from the typed PIN handed to the SDK, over the OPRF, both
-//   proofs and the device's signature, until the presentation goes out. On a main thread slowed by the browser.
+// - PIN to sent: in a page just opened, a request is accepted, its proofs are prepared; from the typed PIN handed to the
+//   SDK, over the OPRF, both proofs and the device's signature, until the presentation goes out. On a main thread slowed by
+//   the browser, which has had some idle moments before, as while a customer types.
 
-const CORE = 'sdk/holder.js';
 const PIN = '948271';
 
 const SLOW_DOWN = 4;
-const WARM_UP = 2;
+/** A PIN and a code take longer to type. */
+const TYPING_MS = 1500;
 
 /** Entries of the bundle that this needs, by path on the site. */
 export const DOWNLOAD_ENTRIES = {
-  [CORE]: 'sdk/holder.ts',
+  'sdk/holder.js': 'sdk/holder.ts',
   'sdk/prover-worker.js': 'sdk/prover-worker.ts',
 } as const;
 
 export interface DownloadOptions {
   readonly browser: Browser;
   /** Of {@link DOWNLOAD_ENTRIES}. */
-  readonly sdk: Bundle;
+  readonly sdk: SiteFiles;
   /** The page of phone-page.ts. */
   readonly page: SiteFiles;
   /** Cold starts. */
@@ -48,13 +50,13 @@ export interface DownloadOptions {
 /** @throws Error when the page does not get as far as a pass */
 export async function measureDownload(options: DownloadOptions): Promise<Results['sdk']> {
   const { browser, sdk, page, runs, say } = options;
-  const site = await openSite('phone-page.js', new Map([...sdk.files, ...page]));
+  const site = await openSite('phone-page.js', new Map([...sdk, ...page]));
   try {
     say('sdk: enrolling and presenting in a page');
     const { scripts, pinToSentMs } = await inNewContext(browser, (context) =>
       inConversation(context, site, async (conversation) => {
-        await conversation.verify();
-        const requested = [...site.requested].filter((path) => sdk.files.has(path));
+        await conversation.verify(async () => undefined);
+        const requested = [...site.requested].filter((path) => sdk.has(path));
         return { scripts: requested, pinToSentMs: await pinToSent(conversation, runs) };
       }),
     );
@@ -66,7 +68,7 @@ export async function measureDownload(options: DownloadOptions): Promise<Results
     }
     return {
       runs,
-      coreGzipKb: kilobytes(gzipOf(sdk.closureOf(CORE).map((path) => contentOf(sdk, path)))),
+      coreGzipKb: kilobytes(coreGzip(await bundlePhone())),
       firstProofGzipKb: await eachFact(async (fact) => {
         const { name } = artifactFile(fact, 'key');
         const key = await readFile(new URL(`../circuits/artifacts/${name}`, import.meta.url));
@@ -98,8 +100,12 @@ async function coldStart(page: Page, site: Site): Promise<number> {
 
 interface Conversation {
   readonly page: Page;
-  /** One verification, from the desk to the pass. Milliseconds from the PIN typed to the presentation sent. */
-  verify(): Promise<number>;
+  /**
+   * One verification in the page opened anew, from the desk to the pass.
+   * @param typing what happens while the customer types
+   * @returns milliseconds from the PIN typed to the presentation sent
+   */
+  verify(typing: () => Promise<void>): Promise<number>;
 }
 
 /** Enrols the page as a customer's phone with a verifier of its own. */
@@ -134,10 +140,14 @@ async function inConversation<T>(
     const start = { subject, policy, purpose, mode: 'call', call: { direction: 'inbound' } } as const;
     return await work({
       page,
-      async verify() {
+      async verify(typing) {
+        await coldStart(page, site);
         const { verification, code = '' } = await desk.start(start);
+        const asked = [origin, verification] as const;
+        await page.evaluate((given) => globalThis.phonePage.accept(...given), asked);
+        await typing();
         const typed = [verification, code, PIN] as const;
-        return page.evaluate((given) => globalThis.phonePage.verify(...given), typed);
+        return page.evaluate((given) => globalThis.phonePage.present(...given), typed);
       },
     });
   } finally {
@@ -146,19 +156,24 @@ async function inConversation<T>(
   }
 }
 
-/** Medians of `runs` verifications on a slowed main thread, where all of this happens once the proofs are prepared. */
+/** Median of `runs` verifications, each of a page just opened. */
 async function pinToSent({ page, verify }: Conversation, runs: number): Promise<number> {
   const devtools = await page.context().newCDPSession(page);
-  await devtools.send('Emulation.setCPUThrottlingRate', { rate: SLOW_DOWN });
+  const slowTo = (rate: number) => devtools.send('Emulation.setCPUThrottlingRate', { rate });
   const times: number[] = [];
-  for (let run = -WARM_UP; run < runs; run++) {
-    const ms = await verify();
-    if (run >= 0) times.push(ms);
+  for (let run = 0; run < runs; run++) {
+    times.push(
+      await verify(async () => {
+        await slowTo(SLOW_DOWN);
+        await page.waitForTimeout(TYPING_MS);
+      }),
+    );
+    await slowTo(1);
   }
   return rounded(median(times));
 }
 
-function contentOf({ files }: Bundle, path: string): Uint8Array {
+function contentOf(files: SiteFiles, path: string): Uint8Array {
   const content = files.get(path);
   if (content === undefined) throw new Error(`${path} is not of the bundle`);
   return content;

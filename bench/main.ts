@@ -87,7 +87,7 @@ async function measureBrowser(
 
 /** A page of this folder, with all that it imports. */
 async function script(name: string): Promise<SiteFiles> {
-  const { files } = await bundle({ [`${name}.js`]: `bench/${name}.ts` });
+  const files = await bundle({ [`${name}.js`]: `bench/${name}.ts` });
   return files;
 }
 

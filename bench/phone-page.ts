@@ -8,11 +8,13 @@ export interface PhonePage {
   readonly ready: Promise<number>;
   /** @param link of the enrolment; the page's back end is `globalThis.exchange` */
   enrol(verifier: string, link: string, pin: string): Promise<void>;
+  /** Opens the holder of an enrolled page, prepares what can be shown, and accepts. */
+  accept(verifier: string, id: string): Promise<void>;
   /**
-   * Accepts and presents. Milliseconds from the PIN handed over to the presentation about to be sent.
+   * Milliseconds from the PIN handed over to the presentation about to be sent.
    * @throws Error unless it passes
    */
-  verify(id: string, code: string, pin: string): Promise<number>;
+  present(id: string, code: string, pin: string): Promise<number>;
 }
 
 declare global {
@@ -49,11 +51,14 @@ globalThis.phonePage = {
     holder = await openHolder({ verifier, storage, prover });
     await holder.enrol({ link, pin, exchange: (receipt) => globalThis.exchange(receipt) });
   },
-  async verify(id, code, pin) {
-    if (holder === undefined) throw new TypeError('enrol comes first');
+  async accept(verifier, id) {
+    holder = await openHolder({ verifier, storage, prover });
     // Whoever was asked before has prepared since: the app does that when it is idle.
     await holder.prepare();
     await holder.accept(id);
+  },
+  async present(id, code, pin) {
+    if (holder === undefined) throw new TypeError('accept comes first');
     let sent = Number.NaN;
     const begun = performance.now();
     const { verdict } = await holder.present(id, {

@@ -3,7 +3,7 @@ import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { ARTIFACTS } from '@akashi/circuits/artifacts';
-import { build, type Metafile } from 'esbuild';
+import { build } from 'esbuild';
 
 // A page as a phone gets it: bundled, minified, under a strict content security policy. All that the prover needs
 // beyond `self` is to compile WebAssembly; all that the SDK needs is its verifier.
@@ -18,19 +18,13 @@ const ROOT = new URL('../', import.meta.url);
 const ARTIFACT_FOLDER = new URL('circuits/artifacts/', ROOT);
 const PINNED = new Set(Object.values(ARTIFACTS).flatMap(({ files }) => Object.keys(files)));
 
-export interface Bundle {
-  readonly files: SiteFiles;
-  /** What a script brings with it, itself included: everything that it imports, but lazily. */
-  readonly closureOf: (path: string) => readonly string[];
-}
-
 /**
  * Minified JavaScript for browsers: each entry, and the chunks that they share or import lazily.
  * @param entries source files below the root of the repository, by path on the site
  */
-export async function bundle(entries: Readonly<Record<string, string>>): Promise<Bundle> {
+export async function bundle(entries: Readonly<Record<string, string>>): Promise<SiteFiles> {
   const outdir = fileURLToPath(new URL('out/bench/site/', ROOT));
-  const { outputFiles, metafile } = await build({
+  const { outputFiles } = await build({
     absWorkingDir: fileURLToPath(ROOT),
     entryPoints: Object.entries(entries).map(([path, source]) => ({
       in: source,
@@ -40,7 +34,6 @@ export async function bundle(entries: Readonly<Record<string, string>>): Promise
     bundle: true,
     splitting: true,
     write: false,
-    metafile: true,
     format: 'esm',
     platform: 'browser',
     target: 'es2022',
@@ -49,21 +42,7 @@ export async function bundle(entries: Readonly<Record<string, string>>): Promise
     legalComments: 'none',
     logLevel: 'error',
   });
-  const files = new Map(outputFiles.map(({ path, contents }) => [path.slice(outdir.length), contents]));
-  return { files, closureOf: (path) => closure(metafile, 'out/bench/site/', path) };
-}
-
-function closure({ outputs }: Metafile, folder: string, entry: string): readonly string[] {
-  const found = new Set<string>();
-  const follow = (path: string) => {
-    if (found.has(path)) return;
-    found.add(path);
-    for (const { path: next, kind } of outputs[path]?.imports ?? []) {
-      if (kind === 'import-statement') follow(next);
-    }
-  };
-  follow(`${folder}${entry}`);
-  return [...found].map((path) => path.slice(folder.length));
+  return new Map(outputFiles.map(({ path, contents }) => [path.slice(outdir.length), contents]));
 }
 
 export interface Site {
