@@ -9,10 +9,12 @@ import {
   factId,
   fieldText,
   reference,
+  requestJws,
   text,
   time,
 } from './shape.ts';
-import { direction, mode, proofShape, purpose, transaction, verdict } from './wire.ts';
+import { transaction } from './transaction.ts';
+import { direction, factor, mode, proofShape, purpose, verdict } from './wire.ts';
 
 // Bodies and answers of every route (docs/protocol.md, section 8). The verifier parses the bodies, the SDK the answers.
 
@@ -40,6 +42,15 @@ export const enrolmentAnswer = v.strictObject({
 export const issuerBody = v.strictObject({ jwk: publicJwkShape });
 export const issuerAnswer = v.strictObject({ issuer: base64url32 });
 
+/** Transactions under a policy. Without a rule: `{from: 'backend', desk: 'hidden'}`. */
+export const transactionRule = v.strictObject({
+  /** Who may start with one: the back end alone, or operators as well. */
+  from: v.picklist(['backend', 'operator']),
+  /** What desks are shown of it: the figures while it is open, or only that there is one. */
+  desk: v.picklist(['figures', 'hidden']),
+});
+export type TransactionRule = v.InferOutput<typeof transactionRule>;
+
 export const policyBody = v.strictObject({
   policy: reference,
   facts: v.pipe(
@@ -48,6 +59,7 @@ export const policyBody = v.strictObject({
     v.check((facts) => new Set(facts).size === facts.length),
   ),
   purposes: v.pipe(v.array(purpose), v.minLength(1), v.maxLength(64)),
+  transaction: v.optional(transactionRule),
 });
 export const policyAnswer = v.strictObject({
   ...policyBody.entries,
@@ -83,6 +95,8 @@ export const startBody = v.strictObject({
   call: v.strictObject({ direction, id: v.optional(reference) }),
   transaction: v.optional(transaction),
   accountRef: v.optional(fieldText),
+  /** Back ends only: the operator whose verification it is, who gets the code and is named on the phone. */
+  operator: v.optional(base64url16),
 });
 export type Start = v.InferOutput<typeof startBody>;
 
@@ -98,16 +112,33 @@ export const verificationShape = v.strictObject({
   later: v.boolean(),
   /** `null` while none stands, and for a desk while a pre-call pass is not claimed. */
   verdict: v.nullable(verdict),
-  factors: v.array(v.picklist(['knowledge', 'possession', 'inherence'])),
+  factors: v.array(factor),
   startedAt: time,
   expiresAt: time,
   decidedAt: v.nullable(time),
   /** The transfer code: only on a call, only to who started it, only until a verdict stands. */
   code: v.optional(code),
+  /** Where the request carries one: its hash (transaction.ts), which alone tells nothing. */
+  transaction: v.optional(
+    v.strictObject({
+      hash: base64url32,
+      /** Until a verdict stands; to desks only where the policy says so. */
+      figures: v.optional(transaction),
+    }),
+  ),
 });
 /** A verification as desk and back end see it. */
 export type Verification = v.InferOutput<typeof verificationShape>;
 export const verificationsAnswer = v.strictObject({ verifications: v.array(verificationShape) });
+
+export const evidenceAnswer = v.strictObject({
+  /** `akashi-evidence+jwt`. */
+  evidence: compactJws,
+  /** Of the transaction's hash, where there is one. */
+  salt: v.optional(base64url32),
+});
+/** What the verifier signs about a verdict, beside what opens the transaction's hash in it. */
+export type SignedEvidence = v.InferOutput<typeof evidenceAnswer>;
 
 export const claimBody = v.strictObject({
   subject: reference,
@@ -171,7 +202,7 @@ export const pendingRequest = v.strictObject({
   later: v.boolean(),
   expiresAt: time,
   /** The JWS; gone once a verdict stands. */
-  request: v.optional(compactJws),
+  request: v.optional(requestJws),
   /** The open attempt, once this device accepted. */
   attempt: v.optional(attempt),
   verdict: v.optional(verdict),
@@ -191,6 +222,9 @@ export const jwksAnswer = v.strictObject({
       kid: base64url32,
       use: v.literal('sig'),
       alg: v.literal('ES256'),
+      /** When it signs. An ended key is published on, so that evidence stays verifiable; nothing else is taken from it. */
+      nbf: time,
+      exp: time,
     }),
   ),
 });

@@ -1,4 +1,5 @@
 export * from './challenge.ts';
+export * from './currency.ts';
 export * from './digits.ts';
 export * from './dpop.ts';
 export * from './error.ts';
@@ -8,5 +9,6 @@ export * from './jws.ts';
 export * from './protocol.ts';
 export * from './proving-key.ts';
 export * from './shape.ts';
+export * from './transaction.ts';
 export * from './wire.ts';
 export * from './witness.ts';

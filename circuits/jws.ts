@@ -9,6 +9,7 @@ export const JWS_TYPES = {
   receipt: 'akashi-receipt+jwt',
   credential: 'akashi-credential+jwt',
   keys: 'akashi-keys+jwt',
+  evidence: 'akashi-evidence+jwt',
 } as const;
 
 export type JwsKind = keyof typeof JWS_TYPES;

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import {
   parseCredential,
+  parseEvidence,
   parseKeyStatement,
   parsePresentation,
   parseProof,
@@ -9,7 +10,10 @@ import {
   parseRequest,
 } from './wire.ts';
 
-const vectors = JSON.parse(readFileSync(new URL('./vectors/wire.json', import.meta.url), 'utf8'));
+const read = (name: string) =>
+  JSON.parse(readFileSync(new URL(`./vectors/${name}`, import.meta.url), 'utf8'));
+const vectors = read('wire.json');
+const evidence = read('evidence.json');
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 type Path = readonly (string | number)[];
@@ -18,6 +22,7 @@ const shapes: readonly [string, (input: unknown) => unknown, Json, readonly stri
   ['request', parseRequest, vectors.request.payload, ['operator', 'transaction']],
   ['receipt', parseReceipt, vectors.receipt.payload, []],
   ['credential', parseCredential, vectors.credential.payload, []],
+  ['evidence', parseEvidence, evidence.payload, ['transactionHash']],
   ['key statement', parseKeyStatement, vectors.keys.payload, []],
   ['presentation', parsePresentation, vectors.presentation, ['code', 'credential']],
   ['proof', parseProof, vectors.presentation.facts[0].proof, []],
