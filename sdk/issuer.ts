@@ -1,13 +1,16 @@
 import {
   ACCOUNTS_MAX,
   ACCOUNTS_SCHEMA,
+  AkashiError,
   base64url16,
   base64url32,
   type Claim,
   type Credential,
   claimBody,
+  type Evidence,
   enrolmentAnswer,
   enrolmentBody,
+  evidenceAnswer,
   fieldFromBytes,
   issuerAnswer,
   issuerBody,
@@ -19,6 +22,7 @@ import {
   policyBody,
   publicJwkShape,
   reference,
+  type SignedEvidence,
   type Start,
   signJws,
   startBody,
@@ -41,9 +45,13 @@ import {
   readAnswer,
   twice,
 } from './connection.ts';
+import { checkEvidence, type ExpectedEvidence } from './evidence.ts';
 import { checkReceipt, verifierKeys } from './receipt.ts';
+import { watchVerification } from './watch.ts';
 
+export type { Evidence, SignedEvidence, Transaction } from '@akashi/circuits';
 export type { IssuedAccounts } from './accounts.ts';
+export type { ExpectedEvidence } from './evidence.ts';
 
 const privateJwkShape = v.strictObject({ ...publicJwkShape.entries, d: base64url32 });
 /** A P-256 private key: `{kty, crv, x, y, d}`. */
@@ -128,9 +136,15 @@ export interface Issuer {
   /** Starts a verification, pre-call ones included. Throws also `no_device`, `policy_unknown`. */
   start(start: Start, options?: StartOptions): Promise<Verification>;
   verification(id: string, options?: Call): Promise<Verification>;
+  /** The verification once it is done. Of a pre-call one the verdict is then still to be claimed. */
+  wait(id: string, options?: Call): Promise<Verification>;
   cancel(id: string, options?: Call): Promise<Verification>;
   devices(subject: string, options?: Call): Promise<readonly SubjectDevice[]>;
   revokeDevice(device: string, options?: Call): Promise<void>;
+  /** The verifier's signed word on a verdict, to be kept beside what was done. Throws also `no_verdict`. */
+  evidence(id: string, options?: Call): Promise<SignedEvidence>;
+  /** What evidence says, once it is about what is expected. Throws also `evidence_invalid`. */
+  checkEvidence(evidence: SignedEvidence, expected: ExpectedEvidence & Call): Promise<Evidence>;
   /** Takes over a pre-call pass, for an IVR. Throws also `claim_refused`. */
   claim(claim: Claim, options?: Call): Promise<Verification>;
 }
@@ -241,8 +255,21 @@ export async function openIssuer(options: IssuerOptions): Promise<Issuer> {
     async verification(id, { signal } = {}) {
       return call({ method: 'GET', path: pathOf(id), signal }, verificationShape);
     },
+    async wait(id, { signal } = {}) {
+      const headers = () => ({ Authorization: `Bearer ${apiKey}` });
+      const states = watchVerification(connection, { path: pathOf(id), headers, transport: 'poll', signal });
+      for await (const state of states) if (state.state === 'done') return state;
+      throw new AkashiError('unexpected_answer');
+    },
     async cancel(id, { signal } = {}) {
       return call({ method: 'DELETE', path: pathOf(id), signal }, verificationShape);
+    },
+    async evidence(id, { signal } = {}) {
+      return call({ method: 'GET', path: `${pathOf(id)}/evidence`, signal }, evidenceAnswer);
+    },
+    async checkEvidence(signed, { signal, ...expected }) {
+      const keys = await keysFor(signed.evidence, Math.floor(now() / 1000), signal);
+      return checkEvidence(signed, expected, { verifier: connection.origin, tenant, keys });
     },
     async devices(subject, { signal } = {}) {
       const path = `/v1/devices?subject=${encodeURIComponent(parse(reference, subject))}`;

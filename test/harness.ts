@@ -205,7 +205,8 @@ export async function openTestIssuer(
     fetch: listingFetch,
   });
   await issuer.register();
-  await issuer.putPolicy({ policy: POLICY, facts: [...FACT_IDS], purposes: [...PURPOSES] });
+  const transaction = { from: 'operator', desk: 'hidden' } as const;
+  await issuer.putPolicy({ policy: POLICY, facts: [...FACT_IDS], purposes: [...PURPOSES], transaction });
   for (const fact of FACT_IDS) {
     await issuer.putPolicy({ policy: policyOf(fact), facts: [fact], purposes: [...PURPOSES] });
   }

@@ -1,4 +1,11 @@
-import { factId, type Policy, publicJwkShape, requestedFact } from '@akashi/circuits';
+import {
+  factId,
+  factor,
+  type Policy,
+  publicJwkShape,
+  requestedFact,
+  transactionRule,
+} from '@akashi/circuits';
 import { customType, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import * as v from 'valibot';
 import type { Sealed } from './store.ts';
@@ -36,7 +43,6 @@ const sealed = customType<{ data: Sealed; driverData: string }>({
   },
 });
 
-const factorShape = v.picklist(['knowledge', 'possession', 'inherence']);
 const purposeShape = v.object({ id: v.string(), text: v.record(v.string(), v.string()) });
 
 export const tenants = sqliteTable('tenants', {
@@ -77,6 +83,7 @@ export const policies = sqliteTable(
     facts: json<Policy['facts']>('facts', v.array(factId)).notNull(),
     purposes: json<Policy['purposes']>('purposes', v.array(purposeShape)).notNull(),
     createdAt: integer('created_at').notNull(),
+    transaction: json('transaction_rule', transactionRule),
   },
   (table) => [primaryKey({ columns: [table.tenant, table.policy, table.version] })],
 );
@@ -179,12 +186,15 @@ export const verifications = sqliteTable('verifications', {
   verdict: text('verdict', {
     enum: ['passed', 'failed', 'declined', 'reported', 'expired', 'cancelled'],
   }),
-  factors: json('factors', v.array(factorShape)).notNull(),
+  factors: json('factors', v.array(factor)).notNull(),
   decidedAt: integer('decided_at'),
   claim: text('claim', { enum: ['open', 'claimed', 'void'] }),
   claimTries: integer('claim_tries').notNull(),
   claimedBy: text('claimed_by'),
   revision: integer('revision').notNull(),
+  policyVersion: integer('policy_version').notNull(),
+  transactionHash: bytes('transaction_hash'),
+  deskFigures: integer('desk_figures', { mode: 'boolean' }).notNull(),
 });
 
 export const idempotencyKeys = sqliteTable(

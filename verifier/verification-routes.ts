@@ -8,6 +8,7 @@ import {
   isStillAuthentic,
 } from './caller.ts';
 import { isCode } from './codes.ts';
+import { signEvidence } from './evidence.ts';
 import { parseBody, parseId } from './input.ts';
 import { startVerification } from './requests.ts';
 import type { Idempotency, VerificationRow } from './store.ts';
@@ -48,6 +49,11 @@ export function addVerificationRoutes(app: Hono, verifier: Verifier): void {
       name: 'verification',
       isLast: (view) => view.state === 'done',
     });
+  });
+
+  app.get('/v1/verifications/:id/evidence', async (c) => {
+    const caller = await authenticateBackend(verifier, c);
+    return c.json(await signEvidence(verifier, await visible(verifier, caller, parseId(c))));
   });
 
   app.delete('/v1/verifications/:id', async (c) => {
