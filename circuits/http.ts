@@ -131,15 +131,6 @@ export const verificationShape = v.strictObject({
 export type Verification = v.InferOutput<typeof verificationShape>;
 export const verificationsAnswer = v.strictObject({ verifications: v.array(verificationShape) });
 
-export const evidenceAnswer = v.strictObject({
-  /** `akashi-evidence+jwt`. */
-  evidence: compactJws,
-  /** Of the transaction's hash, where there is one. */
-  salt: v.optional(base64url32),
-});
-/** What the verifier signs about a verdict, beside what opens the transaction's hash in it. */
-export type SignedEvidence = v.InferOutput<typeof evidenceAnswer>;
-
 export const claimBody = v.strictObject({
   subject: reference,
   purpose: reference,

@@ -3,6 +3,7 @@ export * from './currency.ts';
 export * from './digits.ts';
 export * from './dpop.ts';
 export * from './error.ts';
+export * from './evidence.ts';
 export * from './field.ts';
 export * from './http.ts';
 export * from './jws.ts';

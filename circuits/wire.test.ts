@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { parseEvidence } from './evidence.ts';
 import {
   parseCredential,
-  parseEvidence,
   parseKeyStatement,
   parsePresentation,
   parseProof,

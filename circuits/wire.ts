@@ -17,7 +17,7 @@ import {
 } from './shape.ts';
 import { transaction } from './transaction.ts';
 
-// What is signed, and what is proven: request, presentation, receipt, credential, key statement, evidence
+// What is signed, and what is proven: request, presentation, receipt, credential, key statement
 // (docs/protocol.md, section 6). Bodies and answers of the routes stand in http.ts.
 
 export const mode = v.picklist(['call', 'precall']);
@@ -28,8 +28,6 @@ export type Direction = v.InferOutput<typeof direction>;
 
 export const verdict = v.picklist(['passed', 'failed', 'declined', 'reported', 'expired', 'cancelled']);
 export type Verdict = v.InferOutput<typeof verdict>;
-
-const versionNumber = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 
 export const factor = v.picklist(['knowledge', 'possession', 'inherence']);
 
@@ -120,33 +118,6 @@ export const keyStatementShape = v.strictObject({
 /** What the root key says about the signing keys. */
 export type KeyStatement = v.InferOutput<typeof keyStatementShape>;
 
-export const evidenceShape = v.pipe(
-  v.strictObject({
-    iss: v.pipe(v.string(), v.url(), v.maxLength(256)),
-    /** The verification it is about. */
-    jti: base64url16,
-    tenant: reference,
-    purpose: reference,
-    policy: v.strictObject({ id: reference, version: versionNumber }),
-    mode,
-    direction,
-    verdict,
-    /** Where the request carried a transaction: its `transactionHash`. */
-    transactionHash: v.optional(base64url32),
-    /** What was proven: all that the policy asks for where the verdict is `passed`, else nothing. */
-    facts: v.array(v.strictObject({ fact: factId, version: versionNumber })),
-    factors: v.array(factor),
-    decidedAt: time,
-    /** When it was signed: by a key that was valid then. */
-    iat: time,
-  }),
-  v.check(({ verdict, facts, factors }) =>
-    [facts, factors].every((shown) => shown.length > 0 === (verdict === 'passed')),
-  ),
-);
-/** What the verifier signs about a verdict, for the tenant's back end. */
-export type Evidence = v.InferOutput<typeof evidenceShape>;
-
 /** `pi_a`, `pi_b`, `pi_c` of a Groth16 proof, affine; the coordinates of b are c0, c1 of c0 + c1 u. */
 export const proofShape = v.strictObject({
   a: v.strictTuple([coordinate, coordinate]),
@@ -166,7 +137,7 @@ export const presentationShape = v.strictObject({
     v.array(
       v.strictObject({
         fact: factId,
-        version: versionNumber,
+        version: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
         proof: proofShape,
         credential: v.optional(compactJws),
       }),
@@ -182,7 +153,6 @@ export type WirePresentation = v.InferInput<typeof presentationShape>;
 export const parseRequest = (input: unknown): Request => parse(requestShape, input);
 export const parseReceipt = (input: unknown): Receipt => parse(receiptShape, input);
 export const parseCredential = (input: unknown): Credential => parse(credentialShape, input);
-export const parseEvidence = (input: unknown): Evidence => parse(evidenceShape, input);
 export const parseKeyStatement = (input: unknown): KeyStatement => parse(keyStatementShape, input);
 export const parsePresentation = (input: unknown): Presentation => parse(presentationShape, input);
 export const parseProof = (input: unknown): Proof => parse(proofShape, input);

@@ -1,8 +1,9 @@
 import { execFile } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { SignedEvidence, Transaction } from '@akashi/circuits';
+import { type SignedEvidence, type Transaction, transactionHash } from '@akashi/circuits';
 import type { Agent } from '@akashi/sdk/agent';
 import {
   certificationOf,
@@ -175,6 +176,25 @@ describe('a payment that the back end starts for an operator', () => {
     const evidence = await bank.issuer.checkEvidence(signed, { ...expected, verdict: 'cancelled' });
     expect(evidence).toMatchObject({ verdict: 'cancelled', facts: [], factors: [] });
   });
+});
+
+test('the database holds no figure, open or decided, and no hash that figures could be tried against', async () => {
+  const body = startOf(phone.subject, { transaction: ORDER });
+  const { verification } = await bank.issuer.start(body);
+  const traces = () => {
+    const files = [world.file, `${world.file}-wal`].filter((file) => existsSync(file));
+    const bytes = Buffer.concat(files.map((file) => readFileSync(file)));
+    const texts = [ORDER.payee, ...(ORDER.lines ?? []).map(({ text }) => text)];
+    const plain = [JSON.stringify(body), JSON.stringify(ORDER)].map((text) =>
+      createHash('sha256').update(text).digest(),
+    );
+    const salt = Buffer.from(transactionHash(ORDER, new Uint8Array(32)));
+    const looked = [...texts.map((text) => Buffer.from(text)), ...plain, salt];
+    return { looked: looked.length, found: looked.filter((trace) => bytes.includes(trace)).length };
+  };
+  expect(traces()).toEqual({ looked: 7, found: 0 });
+  await bank.issuer.cancel(verification);
+  expect(traces().found).toBe(0);
 });
 
 test('a proof over another figure than the one that was signed proves nothing', async () => {

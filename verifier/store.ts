@@ -121,7 +121,7 @@ export interface VerificationRow extends Omit<NewVerification, 'request'> {
   readonly revision: number;
 }
 
-/** Caller, key and SHA-256 of the body of an idempotent start. */
+/** Caller, key and keyed digest of the body of an idempotent start. */
 export interface Idempotency {
   readonly caller: string;
   readonly key: string;

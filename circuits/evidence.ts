@@ -1,0 +1,46 @@
+import * as v from 'valibot';
+import { base64url16, base64url32, compactJws, factId, parse, reference, time } from './shape.ts';
+import { direction, factor, mode, verdict } from './wire.ts';
+
+// What the verifier says of a verdict, for the tenant's back end (docs/protocol.md, section 6). Apart from wire.ts, because
+// neither phone nor desk ever reads it.
+
+const versionNumber = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+
+export const evidenceShape = v.pipe(
+  v.strictObject({
+    iss: v.pipe(v.string(), v.url(), v.maxLength(256)),
+    /** The verification it is about. */
+    jti: base64url16,
+    tenant: reference,
+    purpose: reference,
+    policy: v.strictObject({ id: reference, version: versionNumber }),
+    mode,
+    direction,
+    verdict,
+    /** Where the request carried a transaction: its `transactionHash`. */
+    transactionHash: v.optional(base64url32),
+    /** What was proven: all that the policy asks for where the verdict is `passed`, else nothing. */
+    facts: v.array(v.strictObject({ fact: factId, version: versionNumber })),
+    factors: v.array(factor),
+    decidedAt: time,
+    /** When it was signed: by a key that was valid then. */
+    iat: time,
+  }),
+  v.check(({ verdict, facts, factors }) =>
+    [facts, factors].every((shown) => shown.length > 0 === (verdict === 'passed')),
+  ),
+);
+/** What the verifier signs about a verdict, for the tenant's back end. */
+export type Evidence = v.InferOutput<typeof evidenceShape>;
+
+export const evidenceAnswer = v.strictObject({
+  /** `akashi-evidence+jwt`. */
+  evidence: compactJws,
+  /** Of the transaction's hash, where there is one. */
+  salt: v.optional(base64url32),
+});
+/** What the verifier signs about a verdict, beside what opens the transaction's hash in it. */
+export type SignedEvidence = v.InferOutput<typeof evidenceAnswer>;
+
+export const parseEvidence = (input: unknown): Evidence => parse(evidenceShape, input);
