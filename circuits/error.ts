@@ -31,6 +31,7 @@ export const ERROR_CODES = [
   'verification_over', // a verdict stands
   'attempt_used', // not the open attempt
   'claim_refused', // wrong code, wrong subject, none open: all alike
+  'no_verdict', // none stands, or a pass that nobody claimed
   // load
   'rate_limited',
   'busy',
@@ -44,6 +45,7 @@ export const ERROR_CODES = [
   'request_invalid', // a request that is not for this device, tenant or time
   'key_statement_invalid', // signing keys that the root key did not certify
   'receipt_invalid',
+  'evidence_invalid', // not of this verifier, verification, transaction or verdict
   'artifact_invalid', // bytes do not have the pinned hash
   'artifact_unavailable', // a key, or a piece of our code, did not load
   'storage_unavailable',

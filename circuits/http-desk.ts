@@ -1,10 +1,11 @@
 import * as v from 'valibot';
-import { tenantName, verdict } from './http.ts';
+import { factor, tenantName, verdict } from './http.ts';
 import { publicJwkShape } from './jws.ts';
 import { policyBody } from './policy.ts';
 import { base64url16, base64url32, code, fieldText, reference, text, time } from './shape.ts';
 import { remoteUrl, statusListsUrl } from './status-list.ts';
-import { direction, mode, transaction } from './wire.ts';
+import { transaction } from './transaction.ts';
+import { direction, mode } from './wire.ts';
 
 // Bodies and answers of the routes for tenants' back ends, operators and anyone (docs/protocol.md, section 8).
 
@@ -75,6 +76,8 @@ export const startBody = v.strictObject({
   call: v.strictObject({ direction, id: v.optional(reference) }),
   transaction: v.optional(transaction),
   accountRef: v.optional(fieldText),
+  /** Back ends only: the operator whose verification it is, who gets the code and is named on the phone. */
+  operator: v.optional(base64url16),
 });
 export type Start = v.InferOutput<typeof startBody>;
 
@@ -90,12 +93,20 @@ export const verificationShape = v.strictObject({
   later: v.boolean(),
   /** `null` while none stands, and for a desk while a pre-call pass is not claimed. */
   verdict: v.nullable(verdict),
-  factors: v.array(v.picklist(['knowledge', 'possession', 'inherence'])),
+  factors: v.array(factor),
   startedAt: time,
   expiresAt: time,
   decidedAt: v.nullable(time),
   /** The transfer code: only on a call, only to who started it, only until a verdict stands. */
   code: v.optional(code),
+  /** Where the request carries one: its hash (evidence.ts), which alone tells nothing. */
+  transaction: v.optional(
+    v.strictObject({
+      hash: base64url32,
+      /** Until a verdict stands; to desks only where the policy says so. */
+      figures: v.optional(transaction),
+    }),
+  ),
 });
 /** A verification as desk and back end see it. */
 export type Verification = v.InferOutput<typeof verificationShape>;
@@ -119,6 +130,9 @@ export const jwksAnswer = v.strictObject({
       kid: base64url32,
       use: v.literal('sig'),
       alg: v.literal('ES256'),
+      /** When it signs. An ended key is published on, so that evidence stays verifiable; nothing else is taken from it. */
+      nbf: time,
+      exp: time,
     }),
   ),
 });

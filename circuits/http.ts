@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { ERROR_CODES } from './error.ts';
-import { base64url16, base64url32, code, compactJws, reference, text, time } from './shape.ts';
+import { base64url16, base64url32, code, compactJws, reference, requestJws, text, time } from './shape.ts';
 
 // Answers to a device that is enrolled (docs/protocol.md, section 8), and what went wrong. The verifier parses the bodies of its
 // routes, the SDK the answers. All other routes stand in http-desk.ts and http-enrolment.ts: a phone page loads files whole.
@@ -16,6 +16,8 @@ export type Problem = v.InferOutput<typeof problemShape>;
 
 export const verdict = v.picklist(['passed', 'failed', 'declined', 'reported', 'expired', 'cancelled']);
 export type Verdict = v.InferOutput<typeof verdict>;
+
+export const factor = v.picklist(['knowledge', 'possession', 'inherence']);
 
 export const tenantName = v.strictObject({ id: reference, name: text });
 
@@ -47,7 +49,7 @@ export const pendingRequest = v.strictObject({
   later: v.boolean(),
   expiresAt: time,
   /** The JWS; gone once a verdict stands. */
-  request: v.optional(compactJws),
+  request: v.optional(requestJws),
   /** The open attempt, once this device accepted. */
   attempt: v.optional(attempt),
   verdict: v.optional(verdict),

@@ -23,10 +23,12 @@ import {
 } from './jws.ts';
 import { parse } from './shape.ts';
 
-const vectors = JSON.parse(readFileSync(new URL('./vectors/wire.json', import.meta.url), 'utf8'));
-const { signing, issuer } = vectors;
-const findKey = (kid: string) => [signing, issuer].find((key) => key.kid === kid)?.jwk;
-const signed = ['request', 'receipt', 'credential'] as const;
+const read = (name: string) =>
+  JSON.parse(readFileSync(new URL(`./vectors/${name}`, import.meta.url), 'utf8'));
+const vectors = { ...read('wire.json'), evidence: read('evidence.json') };
+const { signing, issuer, evidence } = vectors;
+const findKey = (kid: string) => [signing, issuer, evidence].find((key) => key.kid === kid)?.jwk;
+const signed = ['request', 'receipt', 'credential', 'evidence'] as const;
 
 async function newKey() {
   const pair = await generateKeyPair('ES256', { extractable: true });

@@ -15,6 +15,7 @@ export const JWS_TYPES = {
   keys: 'akashi-keys+jwt',
   /** Fixed by draft-ietf-oauth-status-list. */
   statusList: 'statuslist+jwt',
+  evidence: 'akashi-evidence+jwt',
 } as const;
 
 export type JwsKind = keyof typeof JWS_TYPES;

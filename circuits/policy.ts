@@ -56,6 +56,15 @@ export function factOf(asked: PolicyFact): FactId {
   return typeof asked === 'string' ? asked : asked.fact;
 }
 
+/** Transactions under a policy. Without a rule: `{from: 'backend', desk: 'hidden'}`. */
+export const transactionRule = v.strictObject({
+  /** Who may start with one: the back end alone, or operators as well. */
+  from: v.picklist(['backend', 'operator']),
+  /** What desks are shown of it: the figures while it is open, or only that there is one. */
+  desk: v.picklist(['figures', 'hidden']),
+});
+export type TransactionRule = v.InferOutput<typeof transactionRule>;
+
 export const policyBody = v.strictObject({
   policy: reference,
   facts: v.pipe(
@@ -65,6 +74,7 @@ export const policyBody = v.strictObject({
     v.check((facts) => new Set(facts.map((asked) => JSON.stringify(asked))).size === facts.length),
   ),
   purposes: v.pipe(v.array(purpose), v.minLength(1), v.maxLength(64)),
+  transaction: v.optional(transactionRule),
 });
 
 function isTimeZone(timeZone: string): boolean {

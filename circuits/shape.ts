@@ -41,12 +41,13 @@ export const origin = v.pipe(v.string(), v.maxLength(256), v.regex(/^https?:\/\/
 /** UTC seconds. */
 export const time = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 
+const COMPACT_JWS = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{85}[AQgw]$/;
+
 /** A compact JWS with an ES256 signature (64 bytes, canonical), not yet verified. */
-export const compactJws = v.pipe(
-  v.string(),
-  v.maxLength(8192),
-  v.regex(/^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{85}[AQgw]$/),
-);
+export const compactJws = v.pipe(v.string(), v.maxLength(8192), v.regex(COMPACT_JWS));
+
+/** The JWS of a request: longer, because it holds every text that the phone shows. */
+export const requestJws = v.pipe(v.string(), v.maxLength(32_768), v.regex(COMPACT_JWS));
 
 /** Six ASCII digits: transfer code and claim code. */
 export const code = v.pipe(v.string(), v.regex(/^[0-9]{6}$/));

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parseCredential, parseReceipt } from './credential.ts';
+import { parseEvidence } from './evidence.ts';
 import { parseKeyStatement } from './key-statement.ts';
 import { parsePresentation, parseProof } from './presentation.ts';
 import { parseRequest } from './wire.ts';
@@ -8,6 +9,7 @@ import { parseRequest } from './wire.ts';
 const vectors = JSON.parse(readFileSync(new URL('./vectors/wire.json', import.meta.url), 'utf8'));
 const { facts, signal } = JSON.parse(readFileSync(new URL('./vectors/claims.json', import.meta.url), 'utf8'));
 const { accountsRoot: _root, ...common } = vectors.credential.payload;
+const evidence = JSON.parse(readFileSync(new URL('./vectors/evidence.json', import.meta.url), 'utf8'));
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 type Path = readonly (string | number)[];
@@ -29,6 +31,7 @@ const shapes: readonly [string, (input: unknown) => unknown, Json, readonly stri
     ['status'],
   ],
   ['claims credential', parseCredential, { ...common, schema: signal, credential: '192837465' }, []],
+  ['evidence', parseEvidence, evidence.payload, ['transactionHash']],
   ['key statement', parseKeyStatement, vectors.keys.payload, []],
   ['presentation', parsePresentation, vectors.presentation, ['code', 'credential']],
   ['proof', parseProof, vectors.presentation.facts[0].proof, []],

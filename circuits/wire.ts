@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { claimDefinition, encodeBounds, orderedClaim, requireValues } from './claims.ts';
 import { CLAIMS_MAX, FACTS, MEMBER_VALUES } from './protocol.ts';
 import { base64url16, base64url32, fieldText, origin, parse, reference, text, texts, time } from './shape.ts';
+import { transaction } from './transaction.ts';
 
 // The request that the verifier signs for a phone (docs/protocol.md, section 6). What a phone needs only when it answers
 // stands in presentation.ts and credential.ts, what it needs before anybody asks in key-statement.ts: a page loads files whole.
@@ -11,15 +12,6 @@ export type Mode = v.InferOutput<typeof mode>;
 
 export const direction = v.picklist(['inbound', 'outbound']);
 export type Direction = v.InferOutput<typeof direction>;
-
-export const transaction = v.strictObject({
-  /** Minor units (yen, cents) as a decimal integer. */
-  amount: v.pipe(v.string(), v.regex(/^(?:0|[1-9][0-9]{0,17})$/)),
-  /** ISO 4217. */
-  currency: v.pipe(v.string(), v.regex(/^[A-Z]{3}$/)),
-  payee: text,
-});
-export type Transaction = v.InferOutput<typeof transaction>;
 
 export const purpose = v.strictObject({ id: reference, text: texts });
 export type Purpose = v.InferOutput<typeof purpose>;

@@ -50,6 +50,8 @@ let seen: Seen[];
 let answer: () => Response | Promise<Response>;
 let clock: number;
 let fetchSeen: typeof fetch;
+/** When a key signs, where it is not the usual time. */
+let lifeOf: Map<Signer, { readonly nbf: number; readonly exp: number }>;
 
 beforeEach(async () => {
   verifier = await newSigner();
@@ -57,6 +59,7 @@ beforeEach(async () => {
   keys = await generateIssuerKeys();
   seen = [];
   clock = NOW;
+  lifeOf = new Map();
   answer = () => new Response(null, { status: 204 });
   fetchSeen = async (input, init) => {
     const call = new Request(input, init);
@@ -70,7 +73,9 @@ beforeEach(async () => {
     });
     if (pathname !== '/v1/jwks') return answer();
     return Response.json({
-      keys: published.map(({ jwk, kid }) => ({ ...jwk, kid, use: 'sig', alg: 'ES256' })),
+      keys: published.map((signer) =>
+        publishedAs(signer, lifeOf.get(signer) ?? { nbf: NOW - 60, exp: NOW + 86_400 }),
+      ),
     });
   };
   issuer = await openIssuer({
@@ -81,6 +86,12 @@ beforeEach(async () => {
     fetch: fetchSeen,
     now: () => clock * 1000,
   });
+});
+
+const publishedAs = ({ jwk, kid }: Signer, life: object) => ({
+  ...jwk,
+  ...life,
+  ...{ kid, use: 'sig', alg: 'ES256' },
 });
 
 const receiptOf = (
@@ -271,6 +282,17 @@ describe('the verifier’s keys', () => {
     for (let i = 0; i < 5; i++)
       await expect(issue(strange)).rejects.toMatchObject({ code: 'receipt_invalid' });
     expect(seen).toHaveLength(2);
+  });
+
+  test('that have ended are good for receipts no more, though they are still published', async () => {
+    await issue(await receiptOf());
+    lifeOf.set(verifier, { nbf: NOW - 60, exp: NOW + 300 });
+    clock += 299;
+    await issue(await receiptOf({ exp: NOW + 600 }));
+    clock += 1;
+    await expect(issue(await receiptOf({ exp: NOW + 600 }))).rejects.toMatchObject({
+      code: 'receipt_invalid',
+    });
   });
 
   test('that were taken back stop counting', async () => {

@@ -9,9 +9,11 @@ import {
   type Credential,
   claimBody,
   decodeBase64url,
+  type Evidence,
   encodeBase64url,
   enrolmentAnswer,
   enrolmentBody,
+  evidenceAnswer,
   fieldFromBytes,
   issuerAnswer,
   issuerBody,
@@ -25,6 +27,7 @@ import {
   policyBody,
   publicJwkShape,
   reference,
+  type SignedEvidence,
   type Start,
   signJws,
   startBody,
@@ -48,11 +51,13 @@ import {
   twice,
 } from './connection.ts';
 import type { CredentialFilter } from './credential-store.ts';
+import { checkEvidence, type ExpectedEvidence } from './evidence.ts';
 import type { IssuedAccounts } from './issued-accounts.ts';
 import { openPublication, type PublicationOptions } from './publication.ts';
 import { checkReceipt, verifierKeys } from './receipt.ts';
+import { watchVerification } from './watch.ts';
 
-export type { ClaimDefinition, ClaimsSchema } from '@akashi/circuits';
+export type { ClaimDefinition, ClaimsSchema, Evidence, SignedEvidence, Transaction } from '@akashi/circuits';
 export type { IssuedClaims } from './claims.ts';
 export {
   type CredentialFilter,
@@ -60,6 +65,7 @@ export {
   type IssuedCredential,
   memoryCredentials,
 } from './credential-store.ts';
+export type { ExpectedEvidence } from './evidence.ts';
 export type { IssuedAccounts } from './issued-accounts.ts';
 export type { PublicationOptions } from './publication.ts';
 
@@ -172,9 +178,15 @@ export interface Issuer {
   /** Starts a verification, pre-call ones included. Throws also `no_device`, `policy_unknown`. */
   start(start: Start, options?: StartOptions): Promise<Verification>;
   verification(id: string, options?: Call): Promise<Verification>;
+  /** The verification once it is done. Of a pre-call one the verdict is then still to be claimed. */
+  wait(id: string, options?: Call): Promise<Verification>;
   cancel(id: string, options?: Call): Promise<Verification>;
   devices(subject: string, options?: Call): Promise<readonly SubjectDevice[]>;
   revokeDevice(device: string, options?: Call): Promise<void>;
+  /** The verifier's signed word on a verdict, to be kept beside what was done. Throws also `no_verdict`. */
+  evidence(id: string, options?: Call): Promise<SignedEvidence>;
+  /** What evidence says, once it is about what is expected. Throws also `evidence_invalid`. */
+  checkEvidence(evidence: SignedEvidence, expected: ExpectedEvidence & Call): Promise<Evidence>;
   /** Takes over a pre-call pass, for an IVR. Throws also `claim_refused`. */
   claim(claim: Claim, options?: Call): Promise<Verification>;
 }
@@ -342,8 +354,21 @@ export async function openIssuer(options: IssuerOptions): Promise<Issuer> {
     async verification(id, { signal } = {}) {
       return call({ method: 'GET', path: pathOf(id), signal }, verificationShape);
     },
+    async wait(id, { signal } = {}) {
+      const headers = () => ({ Authorization: `Bearer ${apiKey}` });
+      const states = watchVerification(connection, { path: pathOf(id), headers, transport: 'poll', signal });
+      for await (const state of states) if (state.state === 'done') return state;
+      throw new AkashiError('unexpected_answer');
+    },
     async cancel(id, { signal } = {}) {
       return call({ method: 'DELETE', path: pathOf(id), signal }, verificationShape);
+    },
+    async evidence(id, { signal } = {}) {
+      return call({ method: 'GET', path: `${pathOf(id)}/evidence`, signal }, evidenceAnswer);
+    },
+    async checkEvidence(signed, { signal, ...expected }) {
+      const keys = await keysFor(signed.evidence, Math.floor(now() / 1000), signal);
+      return checkEvidence(signed, expected, { verifier: connection.origin, tenant, keys });
     },
     async devices(subject, { signal } = {}) {
       const path = `/v1/devices?subject=${encodeURIComponent(parse(reference, subject))}`;

@@ -34,7 +34,7 @@ export async function checkReceipt(
 ): Promise<Receipt> {
   try {
     const receipt = parseReceipt(
-      await verifyJws('receipt', jws, (kid) => keys.find((key) => key.kid === kid)?.jwk),
+      await verifyJws('receipt', jws, (kid) => keys.find((key) => key.kid === kid && now < key.exp)?.jwk),
     );
     const meant =
       receipt.iss === verifier &&
@@ -52,6 +52,9 @@ export async function checkReceipt(
 export interface VerifierKey {
   readonly kid: string;
   readonly jwk: PublicJwk;
+  /** From when until when it signs: an ended key is published for evidence only. */
+  readonly nbf: number;
+  readonly exp: number;
 }
 
 /** How long a key that the verifier took back may still be believed. */
@@ -72,8 +75,8 @@ export function verifierKeys(
     const known = keys.some(({ kid }) => kid === kidOf(jws));
     if (now - fetchedAt >= (known ? KEYS_SECONDS : UNKNOWN_SECONDS)) {
       const answer = await twice(() => connection.send({ method: 'GET', path: '/v1/jwks', signal }));
-      keys = readAnswer(answer, jwksAnswer).keys.map(({ kid, kty, crv, x, y }) => ({
-        kid,
+      keys = readAnswer(answer, jwksAnswer).keys.map(({ kid, nbf, exp, kty, crv, x, y }) => ({
+        ...{ kid, nbf, exp },
         jwk: { kty, crv, x, y },
       }));
       fetchedAt = now;

@@ -1,4 +1,5 @@
 import { type Request, signJws, tenantScope } from '@akashi/circuits';
+import { base64url } from 'jose';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { newId, newSigner, statementOf } from './scripted-keys.ts';
 import { enrolledPhone, type Phone } from './scripted-phone.ts';
@@ -111,6 +112,48 @@ describe('a request', () => {
       verifier.say(id, (answer) => ({ ...answer, request }));
       await expect(phone.holder.request(id)).rejects.toMatchObject({ code: 'signature_invalid' });
     }
+  });
+
+  const order = {
+    amount: '300',
+    currency: 'JPY',
+    payee: 'Bakery',
+    lines: [
+      { text: 'Bread', quantity: 2, amount: '200' },
+      { text: 'Jam', quantity: 1, amount: '100' },
+    ],
+  };
+  const [bread, jam] = order.lines;
+  const figures: readonly (readonly [string, object])[] = [
+    ['the amount', { amount: '301', lines: undefined }],
+    ['the currency', { currency: 'KRW' }],
+    ['the payee', { payee: 'Baker' }],
+    ['the lines', { lines: undefined }],
+    ['the text of a line', { lines: [{ ...bread, text: 'Bred' }, jam] }],
+    ['the quantity of a line', { lines: [{ ...bread, quantity: 1 }, jam] }],
+    [
+      'the amounts of lines',
+      {
+        lines: [
+          { ...bread, amount: '199' },
+          { ...jam, amount: '101' },
+        ],
+      },
+    ],
+    ['the order of the lines', { lines: [jam, bread] }],
+  ];
+  test.each(figures)('with %s changed after signing is not shown', async (_, change) => {
+    const id = await verifier.ask({ transaction: order });
+    const good = (await fetchAnswer(id)).request ?? '';
+    expect((await phone.holder.request(id)).asked?.transaction).toEqual(order);
+    const [header = '', payload = '', signature = ''] = good.split('.');
+    const claims: unknown = JSON.parse(new TextDecoder().decode(base64url.decode(payload)));
+    const altered = { ...(claims as Request), transaction: { ...order, ...change } };
+    const request = `${header}.${base64url.encode(JSON.stringify(altered))}.${signature}`;
+    verifier.say(id, (answer) => ({ ...answer, request }));
+    await expect(phone.holder.request(id)).rejects.toMatchObject({ code: 'signature_invalid' });
+    await expect(phone.holder.requests()).rejects.toMatchObject({ code: 'signature_invalid' });
+    await expect(phone.holder.accept(id)).rejects.toMatchObject({ code: 'signature_invalid' });
   });
 
   test('that is open but not in the answer is no answer', async () => {

@@ -152,9 +152,9 @@ export class ScriptedVerifier {
 
   private async handle(call: Request, path: string, query: string): Promise<Response> {
     if (path === '/v1/jwks') {
-      return Response.json({
-        keys: [{ ...this.signing.jwk, kid: this.signing.kid, use: 'sig', alg: 'ES256' }],
-      });
+      const { jwk, kid } = this.signing;
+      const life = { nbf: this.now - 60, exp: this.now + 86_400 };
+      return Response.json({ keys: [{ ...jwk, ...life, kid, use: 'sig', alg: 'ES256' }] });
     }
     const text = await call.text();
     const { method } = call;

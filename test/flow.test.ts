@@ -62,7 +62,7 @@ describe('on the call', () => {
     const seen = await watching;
     expect(seen).toMatchObject({ state: 'done', verdict: 'passed', factors: ['knowledge', 'possession'] });
     expect(Object.keys(seen).sort()).toEqual(
-      'decidedAt direction expiresAt factors later mode policy purpose startedAt state subject verdict verification'.split(
+      'decidedAt direction expiresAt factors later mode policy purpose startedAt state subject transaction verdict verification'.split(
         ' ',
       ),
     );

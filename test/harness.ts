@@ -258,7 +258,8 @@ export async function openTestIssuer(
   });
   await issuer.register();
   const purposes = [...PURPOSES];
-  await issuer.putPolicy({ policy: POLICY, facts: ['pin', 'account'], purposes });
+  const transaction = { from: 'operator', desk: 'hidden' } as const;
+  await issuer.putPolicy({ policy: POLICY, facts: ['pin', 'account'], purposes, transaction });
   await issuer.putPolicy({ policy: EVERY_FACT, facts: FACT_IDS.map((fact) => POLICY_FACTS[fact]), purposes });
   for (const fact of FACT_IDS) {
     await issuer.putPolicy({ policy: policyOf(fact), facts: [POLICY_FACTS[fact]], purposes });

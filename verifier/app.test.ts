@@ -13,6 +13,7 @@ import {
   type World,
 } from './app-fixtures.ts';
 import { BODY_LIMIT } from './input.ts';
+import { ENDED_KEY_SECONDS } from './keys.ts';
 import { enrolPhone, newPhone } from './phone-fixtures.ts';
 import { loadVerificationKeys } from './verification-keys.ts';
 
@@ -64,12 +65,21 @@ describe('addresses and methods', () => {
     expect((await send(world, 'GET', '/v1/health')).json).toEqual({ status: 'ok' });
   });
 
-  test('the key set is what signs', async () => {
+  test('the key set is what signs and when, and stays for evidence when a key has ended', async () => {
     const { json } = await send(world, 'GET', '/v1/jwks');
     expect(json).toEqual({
-      keys: world.keys.signing.map(({ jwk, kid }) => ({ ...jwk, kid, use: 'sig', alg: 'ES256' })),
+      keys: world.keys.signing.map(({ jwk, kid, nbf, exp }) => ({
+        ...jwk,
+        ...{ kid, use: 'sig', alg: 'ES256', nbf, exp },
+      })),
     });
     expect(JSON.stringify(json)).not.toContain('"d"');
+    const published = async () => (await send(world, 'GET', '/v1/jwks')).json;
+    const ended = Math.max(...world.keys.signing.map(({ exp }) => exp));
+    world.clock.now = ended + ENDED_KEY_SECONDS - 1;
+    expect(await published()).toEqual(json);
+    world.clock.now += 1;
+    expect(await published()).toEqual({ keys: [] });
   });
 });
 

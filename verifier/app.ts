@@ -3,6 +3,7 @@ import { type Context, Hono } from 'hono';
 import { routePath } from 'hono/route';
 import { addDeviceRoutes } from './device-routes.ts';
 import { addIssuerRoutes } from './issuer-routes.ts';
+import { publishedKeys } from './keys.ts';
 import { addOperatorRoutes } from './operator-routes.ts';
 import { admitOrigin, answerPreflight } from './origin.ts';
 import { addPinRoutes } from './pin-routes.ts';
@@ -67,9 +68,9 @@ export function createApp(options: VerifierOptions): Hono {
 
 function addPublicRoutes(app: Hono, verifier: Verifier): void {
   app.get('/v1/jwks', (c) => {
-    const current = verifier.keys.signing.filter((key) => key.exp > verifier.now());
+    const keys = publishedKeys(verifier.keys, verifier.now());
     return c.json({
-      keys: current.map(({ jwk, kid }) => ({ ...jwk, kid, use: 'sig' as const, alg: 'ES256' as const })),
+      keys: keys.map(({ jwk, kid, nbf, exp }) => ({ ...jwk, kid, use: 'sig', alg: 'ES256', nbf, exp })),
     });
   });
 

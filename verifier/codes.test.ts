@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { codeOf, isCode } from './codes.ts';
+import { bodyDigest, codeOf, isCode, transactionSalt } from './codes.ts';
 
 const key = new Uint8Array(32).fill(7);
 
@@ -23,6 +23,19 @@ test('the two kinds, two verifications, two keys have nothing to do with each ot
     codeOf('transfer', new Uint8Array(32).fill(8), 'a'),
   ];
   expect(new Set(codes).size).toBe(4);
+});
+
+test('the salt of a transaction is the HMAC under a label of its own', () => {
+  const mac = createHmac('sha256', key).update('akashi/transaction-salt/v1a').digest();
+  expect(Buffer.from(transactionSalt(key, 'a'))).toEqual(mac);
+  expect(transactionSalt(key, 'b')).not.toEqual(transactionSalt(key, 'a'));
+});
+
+test('what is kept of a body cannot be made without the key', () => {
+  const body = new TextEncoder().encode('{"transaction":{}}');
+  const mac = createHmac('sha256', key).update('akashi/start-body/v1').update(body).digest();
+  expect(Buffer.from(bodyDigest(key, body))).toEqual(mac);
+  expect(bodyDigest(new Uint8Array(32), body)).not.toEqual(bodyDigest(key, body));
 });
 
 test('only the code itself is the code', () => {

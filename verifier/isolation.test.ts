@@ -49,6 +49,7 @@ test('another tenant finds foreign ids as unknown as those that do not exist, on
     [
       ['GET', `/v1/verifications/${id}`, shop.session],
       ['GET', `/v1/verifications/${id}`, shop.apiKey],
+      ['GET', `/v1/verifications/${id}/evidence`, shop.apiKey],
       ['POST', `/v1/verifications/${id}/cancel`, shop.session],
       ['DELETE', `/v1/verifications/${id}`, shop.apiKey],
       ['DELETE', `/v1/devices/${device}`, shop.apiKey],

@@ -7,11 +7,13 @@ import {
   createDevelopmentKeys,
   createKeysDocument,
   createRootDocument,
+  ENDED_KEY_SECONDS,
   installStatement,
   openKeys,
   parseCertification,
   parseKeysDocument,
   parseRootDocument,
+  publishedKeys,
   rootThumbprint,
   rotateSigningKey,
   SIGNING_KEY_SECONDS,
@@ -83,6 +85,31 @@ test('a rotated key signs only once it is certified, and both are valid meanwhil
   expect(signingKey(after, later - 1).kid).toBe(old?.kid);
   const ended = await rotateSigningKey(rotated, NOW + SIGNING_KEY_SECONDS);
   expect(ended.signing).toHaveLength(2);
+});
+
+test('of a key that has ended the public half stays, for ten years, and signs nothing', async () => {
+  const { root, document } = await certified();
+  const first = (await openKeys(document)).signing[0];
+  const end = NOW + SIGNING_KEY_SECONDS;
+  const certify = async (made: typeof document) =>
+    installStatement(
+      made,
+      await rootThumbprint(root),
+      await certifyKeys(root, await certificationOf(made), ORIGIN, end),
+    );
+  const rotated = await certify(await rotateSigningKey(document, end));
+  expect(JSON.stringify(rotated)).not.toContain(document.signing[0]?.jwk.d);
+  const keys = await openKeys(parseKeysDocument(JSON.stringify(rotated)));
+  const { kid, jwk, nbf, exp } = first ?? {};
+  expect(keys.ended).toEqual([{ kid, jwk, nbf, exp }]);
+  expect(signingKey(keys, end).kid).not.toBe(kid);
+  expect(keys.statement).not.toContain(kid);
+  const kids = (now: number) => publishedKeys(keys, now).map((key) => key.kid);
+  expect(kids(end + ENDED_KEY_SECONDS - 1)).toContain(kid);
+  expect(kids(end + ENDED_KEY_SECONDS)).not.toContain(kid);
+  const late = await rotateSigningKey(rotated, end + ENDED_KEY_SECONDS);
+  expect(late.ended).toHaveLength(1);
+  expect(JSON.stringify(late.ended)).not.toContain(jwk?.x);
 });
 
 test('nothing is signed with a key before or after its time', async () => {

@@ -40,6 +40,8 @@ const keysDocumentShape = v.strictObject({
     v.minLength(1),
     v.maxLength(4),
   ),
+  /** Public halves of signing keys that have ended: what they signed about verdicts stays verifiable. */
+  ended: v.optional(v.array(v.strictObject({ jwk: publicJwkShape, nbf: time, exp: time }))),
   keyEncryption: v.pipe(
     v.strictObject({ current: v.string(), keys: v.record(v.string(), base64url32) }),
     v.check(({ current, keys }) => Object.hasOwn(keys, current)),
@@ -56,11 +58,15 @@ const certificationShape = v.strictObject({
 });
 export type Certification = v.InferOutput<typeof certificationShape>;
 
-export interface CertifiedKey extends SigningKey {
+/** A key as the JWKS names it. */
+export interface PublishedKey {
+  readonly kid: string;
   readonly jwk: PublicJwk;
   readonly nbf: number;
   readonly exp: number;
 }
+
+export interface CertifiedKey extends SigningKey, PublishedKey {}
 
 /** The verifier's keys, ready for use. */
 export interface Keys {
@@ -72,6 +78,8 @@ export interface Keys {
   readonly statement: string;
   /** The signing keys that the statement certifies. */
   readonly signing: readonly CertifiedKey[];
+  /** Those whose private half is gone: for evidence only. */
+  readonly ended: readonly PublishedKey[];
   readonly keyEncryption: KeyEncryption;
   readonly codeKey: Uint8Array;
   readonly nonceKey: Uint8Array;
@@ -79,6 +87,9 @@ export interface Keys {
 
 /** Seconds for which a new signing key is made: a year. */
 export const SIGNING_KEY_SECONDS = 365 * 86_400;
+
+/** Seconds after its end for which a key is still published, for evidence that it signed: ten years. */
+export const ENDED_KEY_SECONDS = 10 * SIGNING_KEY_SECONDS;
 
 /** A new root key. */
 export async function createRootDocument(): Promise<RootDocument> {
@@ -98,14 +109,19 @@ export async function createKeysDocument(now: number, random: Random): Promise<K
 }
 
 /**
- * The same keys with one more signing key, valid from `now`, and without those that have ended. Nothing signs with
- * it before a statement that names it is installed.
+ * The same keys with one more signing key, valid from `now`. Nothing signs with it before a statement that names it is
+ * installed. Of keys that have ended the private half goes; the public one stays for as long as evidence is verifiable.
  */
 export async function rotateSigningKey(document: KeysDocument, now: number): Promise<KeysDocument> {
   const kept = document.signing.filter((key) => key.exp > now);
+  const ended = document.signing.filter((key) => key.exp <= now);
   return {
     ...document,
     signing: [...kept, { jwk: await newPrivateJwk(), nbf: now, exp: now + SIGNING_KEY_SECONDS }],
+    ended: [
+      ...(document.ended ?? []),
+      ...ended.map(({ jwk, nbf, exp }) => ({ jwk: publicHalf(jwk), nbf, exp })),
+    ].filter((key) => key.exp + ENDED_KEY_SECONDS > now),
   };
 }
 
@@ -173,12 +189,14 @@ export async function openKeys(document: KeysDocument): Promise<Keys> {
     signing.push({ kid, jwk: half, nbf, exp, privateKey: await privateKeyOf(jwk) });
   }
   if (signing.length === 0) throw new AkashiError('key_statement_invalid');
+  const ended = (document.ended ?? []).map(async (key) => ({ ...key, kid: await thumbprint(key.jwk) }));
   const encryption = Object.entries(document.keyEncryption.keys);
   return {
     issuer: said.iss,
     root,
     statement,
     signing,
+    ended: await Promise.all(ended),
     keyEncryption: {
       current: document.keyEncryption.current,
       keys: new Map(encryption.map(([id, key]) => [id, base64url.decode(key)])),
@@ -186,6 +204,11 @@ export async function openKeys(document: KeysDocument): Promise<Keys> {
     codeKey: base64url.decode(document.codeKey),
     nonceKey: base64url.decode(document.nonceKey),
   };
+}
+
+/** Every key that may have signed something which is still to be verified. */
+export function publishedKeys({ signing, ended }: Keys, now: number): readonly PublishedKey[] {
+  return [...signing, ...ended].filter(({ exp }) => exp + ENDED_KEY_SECONDS > now);
 }
 
 /** The key to sign with now: the newest of those that are valid. @throws Error when none is: a fault */

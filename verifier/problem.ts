@@ -21,6 +21,7 @@ const STATUS = {
   accepted_elsewhere: 409,
   verification_over: 409,
   attempt_used: 409,
+  no_verdict: 409,
   too_large: 413,
   unsupported_media_type: 415,
   idempotency_mismatch: 422,

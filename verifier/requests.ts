@@ -1,10 +1,29 @@
-import { AkashiError, type Policy, type Purpose, type Request, type Start, signJws } from '@akashi/circuits';
+import {
+  AkashiError,
+  type Policy,
+  type Purpose,
+  parseRequest,
+  type Request,
+  type Start,
+  signJws,
+  type TransactionRule,
+  transactionHash,
+} from '@akashi/circuits';
 import { base64url } from 'jose';
 import type { Caller } from './caller.ts';
+import { transactionSalt } from './codes.ts';
 import { signingKey } from './keys.ts';
 import { requestedFacts } from './policy-facts.ts';
 import { seal, unseal } from './sealed.ts';
-import type { Device, Idempotency, Limit, NewVerification, VerificationRow } from './store.ts';
+import type {
+  Device,
+  Idempotency,
+  Limit,
+  NewVerification,
+  Operator,
+  Tenant,
+  VerificationRow,
+} from './store.ts';
 import { newToken, sha256 } from './token.ts';
 import { runHook, type Verifier } from './verifier.ts';
 
@@ -18,9 +37,13 @@ const NOTICES = { seconds: 600, perSubject: 5 } as const;
 /** Devices that one request can be for: the newest of the subject's active ones. */
 const MAX_AUDIENCE = 16;
 
+/** The rule of a policy that says nothing of transactions: the side that knows least decides least. */
+const TRANSACTION_RULE: TransactionRule = { from: 'backend', desk: 'hidden' };
+
 /**
  * Starts a verification for a caller and tells the subject's devices.
- * @throws AkashiError `forbidden`, `rate_limited`, `policy_unknown`, `no_device`, `idempotency_mismatch`, `malformed`
+ * @throws AkashiError `forbidden`, `rate_limited`, `policy_unknown`, `no_device`, `idempotency_mismatch`, `malformed`,
+ * `not_found` for an operator who is none of the tenant's
  */
 export async function startVerification(
   verifier: Verifier,
@@ -33,11 +56,12 @@ export async function startVerification(
   const now = verifier.now();
   // An inbound pre-call verification is for the customer who is logged in to the tenant's own app: only its back
   // end knows who that is. An operator who could start one could have anybody verify for a call of somebody else.
-  if (caller.kind === 'operator' && start.mode === 'precall' && start.call.direction === 'inbound') {
+  const operator = await ownerOf(verifier, caller, start);
+  if (operator !== null && start.mode === 'precall' && start.call.direction === 'inbound') {
     throw new AkashiError('forbidden');
   }
   const mayNotify = await takeStart(verifier, caller, start.subject, now);
-  const { policy, purpose } = await findPolicy(verifier, tenant, start);
+  const { policy, purpose } = await findPolicy(verifier, caller, start);
   const devices = (await store.devicesOfSubject(tenant, start.subject, now))
     .filter((device) => device.state === 'active')
     .sort((a, b) => b.enrolledAt - a.enrolledAt)
@@ -46,7 +70,9 @@ export async function startVerification(
     await store.recordNoDevice(tenant, start.subject, caller.actor, now);
     throw new AkashiError('no_device');
   }
-  const verification = await signRequest(verifier, caller, start, { policy, purpose, devices, now });
+  const verification = await signRequest(verifier, caller.tenant, start, {
+    ...{ operator, policy, purpose, devices, now },
+  });
   const result = await store.createVerification(verification, caller.actor, idempotency);
   if (typeof result === 'string') throw new AkashiError(result);
   if (result.created && mayNotify) {
@@ -61,6 +87,28 @@ export function readRequest(verifier: Verifier, row: VerificationRow): string {
   if (row.request === null) throw new AkashiError('verification_over');
   const place = { kind: 'request', tenant: row.tenant, row: row.verification } as const;
   return new TextDecoder().decode(unseal(verifier.keys.keyEncryption, place, row.request));
+}
+
+/** What the request of such a verification says. */
+export function requestOf(verifier: Verifier, row: VerificationRow): Request {
+  // Its own signature needs no check: nobody can have put another one into the sealed column.
+  const [, payload = ''] = readRequest(verifier, row).split('.');
+  return parseRequest(JSON.parse(new TextDecoder().decode(base64url.decode(payload))));
+}
+
+/**
+ * Whose verification it is: the operator who starts it, or one whom the back end names, who then gets the code to read out
+ * and need not see what it is about; `null`: the back end's own.
+ */
+async function ownerOf({ store }: Verifier, caller: Caller, start: Start): Promise<Operator | null> {
+  if (caller.kind === 'operator') {
+    if (start.operator !== undefined) throw new AkashiError('forbidden');
+    return caller.operator;
+  }
+  if (start.operator === undefined) return null;
+  const operator = await store.operator(caller.tenant.tenant, start.operator);
+  if (operator === undefined) throw new AkashiError('not_found');
+  return operator;
 }
 
 /**
@@ -89,22 +137,27 @@ async function takeStart(
 
 async function findPolicy(
   { store }: Verifier,
-  tenant: string,
+  caller: Caller,
   start: Start,
 ): Promise<{ readonly policy: Policy; readonly purpose: Purpose }> {
-  const policy = (await store.policies(tenant)).find((entry) => entry.policy === start.policy);
+  const policy = (await store.policies(caller.tenant.tenant)).find((entry) => entry.policy === start.policy);
   const purpose = policy?.purposes.find((entry) => entry.id === start.purpose);
   if (policy === undefined || purpose === undefined) throw new AkashiError('policy_unknown');
   // An account to be shown, under a policy that asks for none, would be an expectation that nobody checks.
   if (start.accountRef !== undefined && !policy.facts.includes('account')) throw new AkashiError('malformed');
+  const { from } = policy.transaction ?? TRANSACTION_RULE;
+  if (start.transaction !== undefined && caller.kind === 'operator' && from !== 'operator') {
+    throw new AkashiError('forbidden');
+  }
   return { policy, purpose };
 }
 
 async function signRequest(
   verifier: Verifier,
-  caller: Caller,
+  { tenant, name }: Tenant,
   start: Start,
   chosen: {
+    readonly operator: Operator | null;
     readonly policy: Policy;
     readonly purpose: Purpose;
     readonly devices: readonly Device[];
@@ -112,8 +165,8 @@ async function signRequest(
   },
 ): Promise<NewVerification> {
   const { random, keys, origin } = verifier;
-  const { policy, purpose, devices, now } = chosen;
-  const { tenant, name } = caller.tenant;
+  const { operator, policy, purpose, devices, now } = chosen;
+  const { transaction } = start;
   const verification = newToken(random);
   const expiresAt = now + LIFE_SECONDS[start.mode];
   const request: Request = {
@@ -121,11 +174,11 @@ async function signRequest(
     jti: verification,
     aud: devices.map((device) => device.thumbprint),
     tenant: { id: tenant, name },
-    ...(caller.kind === 'operator' ? { operator: caller.operator.name } : {}),
+    ...(operator === null ? {} : { operator: operator.name }),
     mode: start.mode,
     direction: start.call.direction,
     purpose,
-    ...(start.transaction === undefined ? {} : { transaction: start.transaction }),
+    ...(transaction === undefined ? {} : { transaction }),
     facts: await requestedFacts(policy, { tenant, accountRef: start.accountRef, now }),
     nonce: base64url.encode(random(32)),
     iat: now,
@@ -137,8 +190,9 @@ async function signRequest(
     tenant,
     verification,
     subject: start.subject,
-    operator: caller.kind === 'operator' ? caller.operator.operator : null,
-    policy: start.policy,
+    operator: operator?.operator ?? null,
+    policy: policy.policy,
+    policyVersion: policy.version,
     purpose: purpose.id,
     mode: start.mode,
     direction: start.call.direction,
@@ -146,6 +200,10 @@ async function signRequest(
     audience: request.aud,
     request: seal(keys.keyEncryption, place, new TextEncoder().encode(jws), random),
     requestHash: sha256(jws),
+    transactionHash: transaction
+      ? transactionHash(transaction, transactionSalt(keys.codeKey, verification))
+      : null,
+    deskFigures: transaction !== undefined && (policy.transaction ?? TRANSACTION_RULE).desk === 'figures',
     startedAt: now,
     expiresAt,
   };

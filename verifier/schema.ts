@@ -1,4 +1,11 @@
-import { type Policy, policyFact, publicJwkShape, requestedFact } from '@akashi/circuits';
+import {
+  factor,
+  type Policy,
+  policyFact,
+  publicJwkShape,
+  requestedFact,
+  transactionRule,
+} from '@akashi/circuits';
 import { customType, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import * as v from 'valibot';
 import type { Sealed } from './store.ts';
@@ -36,7 +43,6 @@ const sealed = customType<{ data: Sealed; driverData: string }>({
   },
 });
 
-const factorShape = v.picklist(['knowledge', 'possession', 'inherence']);
 const purposeShape = v.object({ id: v.string(), text: v.record(v.string(), v.string()) });
 
 export const tenants = sqliteTable('tenants', {
@@ -85,6 +91,7 @@ export const policies = sqliteTable(
     facts: json<Policy['facts']>('facts', v.array(policyFact)).notNull(),
     purposes: json<Policy['purposes']>('purposes', v.array(purposeShape)).notNull(),
     createdAt: integer('created_at').notNull(),
+    transaction: json('transaction_rule', transactionRule),
   },
   (table) => [primaryKey({ columns: [table.tenant, table.policy, table.version] })],
 );
@@ -187,12 +194,15 @@ export const verifications = sqliteTable('verifications', {
   verdict: text('verdict', {
     enum: ['passed', 'failed', 'declined', 'reported', 'expired', 'cancelled'],
   }),
-  factors: json('factors', v.array(factorShape)).notNull(),
+  factors: json('factors', v.array(factor)).notNull(),
   decidedAt: integer('decided_at'),
   claim: text('claim', { enum: ['open', 'claimed', 'void'] }),
   claimTries: integer('claim_tries').notNull(),
   claimedBy: text('claimed_by'),
   revision: integer('revision').notNull(),
+  policyVersion: integer('policy_version').notNull(),
+  transactionHash: bytes('transaction_hash'),
+  deskFigures: integer('desk_figures', { mode: 'boolean' }).notNull(),
 });
 
 export const idempotencyKeys = sqliteTable(

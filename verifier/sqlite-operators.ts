@@ -105,7 +105,7 @@ export function closeSession(tx: Transaction, sessionHash: Uint8Array, now: numb
   record(tx, { tenant: closed.tenant, at: now, actor, event: 'session.closed' });
 }
 
-function findOperator(query: Query, tenant: string, operator: string): Operator | undefined {
+export function findOperator(query: Query, tenant: string, operator: string): Operator | undefined {
   return query
     .select({
       tenant: operators.tenant,

@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Client from 'better-sqlite3';
 import { getTableColumns, getTableName, is, sql } from 'drizzle-orm';
@@ -134,6 +135,53 @@ describe('a SQLite file', () => {
     client.exec("INSERT INTO migrations VALUES ('9999-later.sql', 'x')");
     expect(() => openSqliteStore({ file: path() })).toThrow('another version');
     client.close();
+  });
+
+  it('of the first version learns which version of its policy each verification was under', async () => {
+    const name = '0001-initial.sql';
+    const first = readFileSync(new URL(`./migrations/sqlite/${name}`, import.meta.url), 'utf8');
+    mkdirSync(join(folder, 'data'));
+    const client = new Client(path());
+    client.exec('CREATE TABLE migrations (name TEXT NOT NULL PRIMARY KEY, hash TEXT NOT NULL) STRICT');
+    client.exec(first);
+    const done = createHash('sha256').update(first).digest('hex');
+    client.prepare('INSERT INTO migrations VALUES (?, ?)').run(name, done);
+    client.exec(`INSERT INTO tenants VALUES ('bank', 'The bank', ${NOW})`);
+    for (const [i, at] of [NOW - 9, NOW - 5, NOW + 1].entries()) {
+      client.exec(`INSERT INTO policies VALUES ('bank', 'standard', ${i + 1}, '["pin"]', '[]', ${at})`);
+    }
+    for (const policy of ['standard', 'unknown']) {
+      const values = [id(policy), 'bank', 'c-1', null, policy, 'p', 'call', 'inbound', '[]', '[]', null];
+      const rest = [
+        Buffer.alloc(32),
+        NOW,
+        NOW + 120,
+        'done',
+        0,
+        null,
+        null,
+        null,
+        0,
+        null,
+        'failed',
+        '[]',
+        NOW,
+      ];
+      const row = [...values, ...rest, null, 0, null, 1];
+      client.prepare(`INSERT INTO verifications VALUES (${row.map(() => '?').join()})`).run(row);
+    }
+    client.close();
+    const store = openSqliteStore({ file: path() });
+    const older = { transactionHash: null, deskFigures: false };
+    expect(await store.verification('bank', id('standard'), NOW)).toMatchObject({
+      ...older,
+      policyVersion: 2,
+    });
+    expect(await store.verification('bank', id('unknown'), NOW)).toMatchObject({
+      ...older,
+      policyVersion: 1,
+    });
+    await store.close();
   });
 
   it('has the tables that the schema says', async () => {

@@ -55,6 +55,7 @@ function tenantVerbs(db: SqliteDatabase) {
     putPolicy: write(tenants.putPolicy),
     policies: read(tenants.listPolicies),
     addOperator: write(operators.addOperator),
+    operator: read(operators.findOperator),
     addSignInLink: write(operators.addSignInLink),
     openSession: write(operators.openSession),
     session: async (sessionHash, touch, now) => {

@@ -70,7 +70,7 @@ export function tenantByApiKey(query: Query, keyHash: Uint8Array): Tenant | unde
 export function putPolicy(
   tx: Transaction,
   tenant: string,
-  { policy, facts, purposes }: Omit<Policy, 'version'>,
+  { policy, facts, purposes, transaction }: Omit<Policy, 'version'>,
   now: number,
 ): Policy {
   const newest = tx.query
@@ -79,11 +79,19 @@ export function putPolicy(
     .where(and(eq(policies.tenant, tenant), eq(policies.policy, policy)))
     .get();
   const version = (newest?.version ?? 0) + 1;
-  tx.query.insert(policies).values({ tenant, policy, version, facts, purposes, createdAt: now }).run();
-  const asked = facts.map((fact) => (typeof fact === 'string' ? fact : JSON.stringify(fact)));
-  const about = { policy, version, facts: asked };
+  const values = { tenant, policy, version, facts, purposes, transaction: transaction ?? null };
+  tx.query
+    .insert(policies)
+    .values({ ...values, createdAt: now })
+    .run();
+  const about = {
+    policy,
+    version,
+    facts: facts.map((fact) => (typeof fact === 'string' ? fact : JSON.stringify(fact))),
+    ...(transaction && { transactionFrom: transaction.from, transactionDesk: transaction.desk }),
+  };
   record(tx, { tenant, at: now, actor: BACKEND, event: 'tenant.policy_put', about });
-  return { policy, version, facts, purposes };
+  return asPolicy({ ...values, version });
 }
 
 const policiesOf = prepared((query) =>
@@ -93,6 +101,7 @@ const policiesOf = prepared((query) =>
       version: policies.version,
       facts: policies.facts,
       purposes: policies.purposes,
+      transaction: policies.transaction,
     })
     .from(policies)
     .where(eq(policies.tenant, sql.placeholder('tenant')))
@@ -102,7 +111,17 @@ const policiesOf = prepared((query) =>
 
 export function listPolicies(query: Query, tenant: string): readonly Policy[] {
   const rows = policiesOf(query).all({ tenant });
-  return rows.filter((row, i) => row.policy !== rows[i - 1]?.policy);
+  return rows.filter((row, i) => row.policy !== rows[i - 1]?.policy).map(asPolicy);
+}
+
+function asPolicy({
+  policy,
+  version,
+  facts,
+  purposes,
+  transaction,
+}: Pick<typeof policies.$inferSelect, 'policy' | 'version' | 'facts' | 'purposes' | 'transaction'>): Policy {
+  return { policy, version, facts, purposes, ...(transaction === null ? {} : { transaction }) };
 }
 
 export function takeLimits(

@@ -299,9 +299,11 @@ function idempotent(query: Query, tenant: string, { caller, key }: Idempotency) 
 }
 
 function aboutStart(row: VerificationRecord) {
-  const { policy, purpose, mode, direction, audience } = row;
+  const { policy, policyVersion, purpose, mode, direction, operator, audience } = row;
   const requestHash = Buffer.from(row.requestHash).toString('base64url');
-  return { policy, purpose, mode, direction, audience, requestHash };
+  const transactionHash = row.transactionHash && Buffer.from(row.transactionHash).toString('base64url');
+  const asked = { policy, policyVersion, purpose, mode, direction, operator, audience };
+  return { ...asked, requestHash, transactionHash };
 }
 
 function touch(tx: Transaction, { tenant, subject, verification }: VerificationRecord): void {

@@ -66,8 +66,9 @@ export function auditContract(store: () => Store): void {
       expect(JSON.parse(entry?.content ?? '')).toEqual({
         ...{ actor: { kind: 'backend' }, event: 'verification.started', verification: id('v') },
         ...{ subject: 'c-1', policy: 'standard', purpose: 'transfer', mode: 'call', direction: 'inbound' },
-        audience: [thumb('phone')],
+        ...{ policyVersion: 1, operator: null, audience: [thumb('phone')] },
         requestHash: Buffer.from(hash('request v')).toString('base64url'),
+        transactionHash: null,
       });
     });
 

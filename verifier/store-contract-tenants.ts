@@ -51,6 +51,16 @@ export function tenantContract(store: () => Store): void {
       expect(listed[1]?.facts).toEqual(['pin', 'account']);
       expect(await store().policies('nobody')).toEqual([]);
     });
+
+    it('keep what a version of a policy says of transactions, and only that version', async () => {
+      const policy = { policy: 'payment', facts: ['pin' as const], purposes };
+      const transaction = { from: 'operator', desk: 'figures' } as const;
+      const ruled = { ...policy, transaction };
+      expect(await store().putPolicy('bank', ruled, NOW)).toEqual({ ...ruled, version: 1 });
+      expect(await store().policies('bank')).toEqual([{ ...ruled, version: 1 }]);
+      await store().putPolicy('bank', policy, NOW);
+      expect(await store().policies('bank')).toEqual([{ ...policy, version: 2 }]);
+    });
   });
 
   describe('operators', () => {
@@ -72,6 +82,13 @@ export function tenantContract(store: () => Store): void {
         await store().openSession({ ...link('link'), sessionHash: hash('2') }, NOW + 59),
       ).toBeUndefined();
       expect(await store().openSession(link('late'), NOW + 60)).toBeUndefined();
+    });
+
+    it('are known by id to their own tenant', async () => {
+      const known = { tenant: 'bank', operator, name: 'Sato', role: 'operator' };
+      expect(await store().operator('bank', operator)).toEqual(known);
+      expect(await store().operator('shop', operator)).toBeUndefined();
+      expect(await store().operator('bank', id('nobody'))).toBeUndefined();
     });
 
     it('get no link at another tenant', async () => {

@@ -12,6 +12,7 @@ import {
   NOW,
   newVerification,
   result,
+  said,
   started,
   thumb,
   unclaimedPass,
@@ -38,6 +39,22 @@ export function verificationContract(store: () => Store): void {
       expect(await read('v')).toEqual(row);
       expect(await read('v', NOW, 'shop')).toBeUndefined();
       expect(await read('unknown')).toBeUndefined();
+    });
+
+    it('keeps the hash of its transaction when the request is erased', async () => {
+      const about = { policyVersion: 7, transactionHash: hash('transaction'), deskFigures: true };
+      expect(await started(store(), 'v', about)).toMatchObject(about);
+      await store().cancel('bank', id('v'), BACKEND, NOW + 1);
+      expect(await read('v', NOW + 1)).toMatchObject({ ...about, request: null, verdict: 'cancelled' });
+      const [audited] = (await said(store())).filter(({ event }) => event === 'verification.started');
+      expect(audited).toMatchObject({
+        policyVersion: 7,
+        transactionHash: Buffer.from(about.transactionHash).toString('base64url'),
+      });
+    });
+
+    it('shows no figures of a transaction that is not there', async () => {
+      await expect(started(store(), 'v', { deskFigures: true })).rejects.toThrow();
     });
 
     it('takes no operator of another tenant and no id twice', async () => {

@@ -94,6 +94,7 @@ export function newVerification(label: string, changes: Partial<NewVerification>
     subject: 'c-1',
     operator: null,
     policy: 'standard',
+    policyVersion: 1,
     purpose: 'transfer',
     mode: 'call',
     direction: 'inbound',
@@ -104,6 +105,8 @@ export function newVerification(label: string, changes: Partial<NewVerification>
     audience: [thumb('phone')],
     request: sealed(`request ${label}`),
     requestHash: hash(`request ${label}`),
+    transactionHash: null,
+    deskFigures: false,
     startedAt: NOW,
     expiresAt: NOW + LIFE,
     ...changes,
@@ -187,11 +190,18 @@ export async function unclaimedPass(
   return store.recordResult(result(label), NOW);
 }
 
+/** What the audit of a tenant says, in order. */
+export async function said(
+  store: Store,
+  tenant = 'bank',
+): Promise<readonly (Readonly<Record<string, unknown>> & { readonly event: string })[]> {
+  await store.linkAudit();
+  return (await store.auditEntries(tenant, 0, 10_000)).map(({ content }) => JSON.parse(content));
+}
+
 /** Every event in the audit of a tenant, in order. */
 export async function events(store: Store, tenant = 'bank'): Promise<readonly string[]> {
-  await store.linkAudit();
-  const entries = await store.auditEntries(tenant, 0, 10_000);
-  return entries.map(({ content }) => (JSON.parse(content) as { event: string }).event);
+  return (await said(store, tenant)).map(({ event }) => event);
 }
 
 function digest(label: string, length: number): Buffer {

@@ -97,6 +97,8 @@ export interface NewVerification {
   /** Id of the operator who started it; `null`: the tenant's back end. */
   readonly operator: string | null;
   readonly policy: string;
+  /** The version that was in force at the start. */
+  readonly policyVersion: number;
   readonly purpose: string;
   readonly mode: Mode;
   readonly direction: Direction;
@@ -106,6 +108,10 @@ export interface NewVerification {
   readonly request: Sealed;
   /** SHA-256 of the request JWS; stays after the request is erased. */
   readonly requestHash: Uint8Array;
+  /** Salted hash of the request's transaction, where it has one; stays as well. */
+  readonly transactionHash: Uint8Array | null;
+  /** Whether desks are shown the figures of the transaction. */
+  readonly deskFigures: boolean;
   readonly startedAt: number;
   readonly expiresAt: number;
 }
@@ -131,7 +137,7 @@ export interface VerificationRow extends Omit<NewVerification, 'request'> {
   readonly revision: number;
 }
 
-/** Caller, key and SHA-256 of the body of an idempotent start. */
+/** Caller, key and keyed digest of the body of an idempotent start. */
 export interface Idempotency {
   readonly caller: string;
   readonly key: string;
@@ -221,6 +227,7 @@ export interface Store {
 
   // operators
   addOperator(operator: Operator, now: number): Promise<void>;
+  operator(tenant: string, operator: string): Promise<Operator | undefined>;
   addSignInLink(
     tenant: string,
     operator: string,

@@ -7,11 +7,11 @@ import {
   type Caller,
   isStillAuthentic,
 } from './caller.ts';
-import { isCode } from './codes.ts';
+import { bodyDigest, isCode } from './codes.ts';
+import { signEvidence } from './evidence.ts';
 import { parseBody, parseId } from './input.ts';
 import { startVerification } from './requests.ts';
 import type { Idempotency, VerificationRow } from './store.ts';
-import { sha256 } from './token.ts';
 import type { Verifier } from './verifier.ts';
 import { showDesk } from './views.ts';
 import { answerWhenChanged, answerWithEvents, type Source } from './wait.ts';
@@ -26,7 +26,7 @@ export function addVerificationRoutes(app: Hono, verifier: Verifier): void {
   app.post('/v1/verifications', async (c) => {
     const caller = await authenticate(verifier, c, 'action');
     const start = parseBody(startBody, c.req.raw, caller.body);
-    const row = await startVerification(verifier, caller, start, idempotencyOf(c, caller));
+    const row = await startVerification(verifier, caller, start, idempotencyOf(verifier, c, caller));
     return c.json(await showDesk(verifier, caller, row), 201);
   });
 
@@ -48,6 +48,11 @@ export function addVerificationRoutes(app: Hono, verifier: Verifier): void {
       name: 'verification',
       isLast: (view) => view.state === 'done',
     });
+  });
+
+  app.get('/v1/verifications/:id/evidence', async (c) => {
+    const caller = await authenticateBackend(verifier, c);
+    return c.json(await signEvidence(verifier, await visible(verifier, caller, parseId(c))));
   });
 
   app.delete('/v1/verifications/:id', async (c) => {
@@ -111,9 +116,9 @@ async function claim(verifier: Verifier, caller: Caller, c: Context): Promise<Ve
 }
 
 /** The `Idempotency-Key` of a start, in the name of its caller. @throws AkashiError `malformed` */
-function idempotencyOf(c: Context, caller: Caller): Idempotency | undefined {
+function idempotencyOf({ keys }: Verifier, c: Context, caller: Caller): Idempotency | undefined {
   const header = c.req.header('idempotency-key');
   if (header === undefined) return undefined;
   const who = caller.kind === 'operator' ? caller.operator.operator : 'backend';
-  return { caller: who, key: parse(reference, header), bodyHash: sha256(caller.body) };
+  return { caller: who, key: parse(reference, header), bodyHash: bodyDigest(keys.codeKey, caller.body) };
 }

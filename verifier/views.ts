@@ -2,7 +2,7 @@ import type { PendingRequest, Verification } from '@akashi/circuits';
 import { base64url } from 'jose';
 import type { Caller } from './caller.ts';
 import { codeOf } from './codes.ts';
-import { readRequest } from './requests.ts';
+import { readRequest, requestOf } from './requests.ts';
 import { BOUNDS, type VerificationRow } from './store.ts';
 import type { Verifier } from './verifier.ts';
 
@@ -31,6 +31,7 @@ export function deskView(verifier: Verifier, caller: Caller, row: VerificationRo
     expiresAt: row.expiresAt,
     decidedAt: shown ? row.decidedAt : null,
     ...(code === undefined ? {} : { code }),
+    ...transactionView(verifier, caller, row),
   };
 }
 
@@ -72,7 +73,8 @@ export function deviceView(verifier: Verifier, row: VerificationRow, device: str
   };
 }
 
-function isShown(row: VerificationRow): boolean {
+/** Whether desks and back ends are shown the verdict. */
+export function isShown(row: VerificationRow): boolean {
   if (row.mode === 'call') return true;
   return row.claim === 'claimed' || row.verdict === 'cancelled' || row.verdict === 'expired';
 }
@@ -82,6 +84,19 @@ function transferCode({ keys }: Verifier, caller: Caller, row: VerificationRow):
   const starter = caller.kind === 'operator' ? caller.operator.operator : null;
   if (row.mode !== 'call' || row.state === 'done' || row.operator !== starter) return undefined;
   return codeOf('transfer', keys.codeKey, row.verification);
+}
+
+/** The figures go with the request, when a verdict stands; until then to back ends, and to desks where the policy says so. */
+function transactionView(
+  verifier: Verifier,
+  caller: Caller,
+  row: VerificationRow,
+): Pick<Verification, 'transaction'> {
+  if (row.transactionHash === null) return {};
+  const hash = base64url.encode(row.transactionHash);
+  const shows = row.request !== null && (caller.kind === 'backend' || row.deskFigures);
+  const figures = shows ? requestOf(verifier, row).transaction : undefined;
+  return { transaction: { hash, ...(figures === undefined ? {} : { figures }) } };
 }
 
 /** The six digits that the customer says: while the pass can be claimed. */

@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AkashiError } from '@akashi/circuits';
+import { openAgent } from '@akashi/sdk/agent';
 import { memoryStorage, openHolder } from '@akashi/sdk/holder';
 import { inlineProver } from '@akashi/sdk/inline-prover';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -14,6 +15,7 @@ import { PortInUse } from './site.ts';
 
 const SATO = 'C-48201';
 const TANAKA = 'C-51764';
+const EMMA = 'C-60938';
 const PIN = '508362';
 const SECRET_FILES = ['bank.json', 'credentials.jsonl', 'keys/keys.json', 'keys/root.json'];
 
@@ -309,6 +311,44 @@ describe('what the bank vouched for', () => {
     expect(Object.keys(keys[0]).sort()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']);
     for (const path of ['', 'status/1', 'jwks/x', '../bank.json'])
       expect((await fetch(`${demo.bank}/akashi/${path}`)).status, path).toBe(404);
+  });
+});
+
+describe('the payment of a bill', () => {
+  const pay = (body: unknown, headers: Record<string, string> = { origin: demo.desk }) =>
+    fetch(`${demo.desk}/bank/payments`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body),
+    });
+  const bill = CUSTOMERS.find(({ reference }) => reference === EMMA)?.bill;
+
+  test('goes from the bank to the phone past the desk, and is booked once, on evidence', async () => {
+    const holder = await enrolPhone(await logIn(EMMA));
+    const agent = openAgent({ verifier: demo.verifier });
+    await agent.signIn(await demo.signInFragment());
+    const started = await pay({ subject: EMMA, direction: 'inbound' });
+    expect(started.status).toBe(201);
+    const { verification } = await started.json();
+    const [asked] = await holder.requests();
+    expect(asked).toMatchObject({ id: verification, asked: { transaction: bill } });
+    const atDesk = await agent.verification(verification);
+    await holder.present(verification, { code: atDesk.code ?? '', pin: PIN });
+    const done = await agent.wait(verification);
+    expect(done).toMatchObject({ verdict: 'passed', transaction: { hash: expect.any(String) } });
+    const seen = JSON.stringify([atDesk, done, await agent.verifications()]);
+    for (const figure of [bill?.amount, bill?.payee]) expect(seen).not.toContain(figure);
+    await expect.poll(() => said.join()).toContain('booked a payment');
+    const again = await pay({ subject: EMMA, direction: 'inbound' });
+    expect([again.status, await again.json()]).toEqual([404, { code: 'not_found' }]);
+  });
+
+  test('is started by the desk only, for a customer whom the bank knows', async () => {
+    const body = { subject: SATO, direction: 'inbound' };
+    for (const headers of [{}, { origin: demo.bank }]) expect((await pay(body, headers)).status).toBe(403);
+    expect((await pay({ ...body, subject: 'C-00000' })).status).toBe(404);
+    expect((await pay({ ...body, amount: '1' })).status).toBe(400);
+    expect((await pay({ ...body, direction: 'up' })).status).toBe(400);
   });
 });
 

@@ -17,7 +17,9 @@ import {
 } from '@akashi/verifier';
 import { createBank, createPublication, PUBLISHED } from './bank/back-end.ts';
 import { CUSTOMERS } from './bank/customers.ts';
+import { createDeskRoutes } from './bank/desk-routes.ts';
 import { Notices } from './bank/notices.ts';
+import { Payments } from './bank/payments.ts';
 import { POLICIES } from './bank/policies.ts';
 import { openRecords, TENANT } from './bank/records.ts';
 import { Sessions } from './bank/sessions.ts';
@@ -89,7 +91,14 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     for (const policy of POLICIES) await issuer.putPolicy(policy);
     const signInFragment = async (): Promise<string> =>
       `#signin=${await createSignInLink(store, TENANT.tenant, records.operator, now(), randomBytes)}`;
-    deskListener.serve(await createDeskSite(bundles.desk, origins, signInFragment));
+    const ending = new AbortController();
+    closing.push(async () => ending.abort());
+    const payments = new Payments({
+      ...{ customers: CUSTOMERS, issuer, say: options.say, closing: ending.signal },
+    });
+    const deskSite = await createDeskSite(bundles.desk, origins, signInFragment);
+    deskSite.route('/bank', createDeskRoutes({ payments, operator: records.operator, desk }));
+    deskListener.serve(deskSite);
     return { ...origins, database: join(folder, 'verifier.sqlite'), signInFragment, close };
   } catch (error) {
     await close();

@@ -1,3 +1,5 @@
+import { decimalAmount, minorDigits } from '@akashi/circuits';
+
 /** The pages speak these two. */
 export type Language = 'ja' | 'en';
 
@@ -35,11 +37,16 @@ export function dateAndTime(seconds: number, language: Language): string {
   );
 }
 
+/** An amount of minor units (ISO 4217) as people write it. */
 export function money(amount: string, currency: string, language: Language): string {
-  const format = new Intl.NumberFormat(language, { style: 'currency', currency });
-  const digits = format.resolvedOptions().maximumFractionDigits ?? 0;
-  // Minor units as decimal text go in whole: a number would round what was signed.
-  const padded = amount.padStart(digits + 1, '0');
-  const cut = padded.length - digits;
-  return format.format(`${padded.slice(0, cut)}.${padded.slice(cut) || '0'}` as Intl.StringNumericLiteral);
+  const digits = minorDigits(currency);
+  const format = new Intl.NumberFormat(language, {
+    style: 'currency',
+    currency,
+    // The standard's digits: those of `Intl` differ for some currencies.
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
+  // The text goes in whole: a number would round what was signed.
+  return format.format(decimalAmount(amount, currency) as Intl.StringNumericLiteral);
 }

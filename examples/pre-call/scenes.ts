@@ -134,6 +134,33 @@ export async function shootCall({ phone, desk, shoot }: Studio): Promise<void> {
   await phone.locator('#done').tap();
 }
 
+/** The bank starts it with a bill of its own: the phone shows every figure, the desk none. */
+export async function shootPayment({ phone, desk, shoot }: Studio): Promise<void> {
+  await desk.locator('#subject').fill(CUSTOMER);
+  await desk.locator('#start-purpose').selectOption('payment payment');
+  await shoot(desk, 'desk-payment-form');
+  const code = await startOnDesk(desk, CUSTOMER, { purpose: 'payment payment' });
+  await shoot(desk, 'desk-payment-waiting');
+  await phone.locator('#accept').waitFor();
+  await shoot(phone, 'phone-payment');
+  await phone.locator('#accept').tap();
+  await tapDigits(phone, 'code', code);
+  await tapDigits(phone, 'pin', PIN);
+  await phone.locator('[data-ending="passed"]').waitFor();
+  await shoot(phone, 'phone-payment-agreed');
+  await desk.locator('[data-state="passed"]').waitFor();
+  await shoot(desk, 'desk-payment-confirmed');
+  await phone.locator('#done').tap();
+  await startAgain(desk);
+  await shoot(desk, 'desk-payment-none');
+}
+
+async function startAgain(desk: Page): Promise<void> {
+  // Booked by the bank a moment after the verdict, on the evidence.
+  await desk.locator('#start').click();
+  await desk.locator('#start-problem:not(:empty)').waitFor();
+}
+
 export async function shootEndings({ phone, desk, pass, shoot }: Studio): Promise<void> {
   const begin = async (): Promise<void> => {
     await startOnDesk(desk, CUSTOMER, { purpose: 'standard address', direction: 'outbound' });

@@ -13,6 +13,7 @@ import {
   shootEnrolment,
   shootLocked,
   shootOtherDevice,
+  shootPayment,
   shootPreCall,
   shootSettings,
   shootSideBySide,
@@ -70,6 +71,7 @@ async function shootAll(browser: Browser, folder: string, locale: Looks['locale'
     await shootEnrolment(studio);
     await shootDeskSignIn(studio);
     await shootCall(studio);
+    await shootPayment(studio);
     await shootEndings(studio);
     await shootPreCall(studio);
     await shootSettings(studio, contexts[0]);

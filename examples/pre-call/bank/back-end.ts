@@ -1,11 +1,10 @@
-import { AkashiError, type ErrorCode, isErrorCode, parse } from '@akashi/circuits';
+import { AkashiError } from '@akashi/circuits';
 import type { Issuer } from '@akashi/sdk/issuer';
-import { type Context, Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
-import type { GenericSchema, InferOutput } from 'valibot';
+import { Hono } from 'hono';
 import type { Customer } from './customers.ts';
 import type { Notices } from './notices.ts';
 import { PRECALL_POLICY, PURPOSES } from './policies.ts';
+import { bankRoutes, body, refuse } from './routes.ts';
 import type { Sessions } from './sessions.ts';
 import { accountsBody, loginBody, precallBody } from './wire.ts';
 
@@ -24,39 +23,12 @@ interface Variables {
   readonly Variables: { customer: Customer; token: string };
 }
 
-const STATUS: Partial<Record<ErrorCode, 400 | 401 | 403 | 404 | 409 | 413 | 415 | 429 | 503 | 504>> = {
-  malformed: 400,
-  unauthorized: 401,
-  receipt_invalid: 403,
-  not_found: 404,
-  no_device: 409,
-  too_large: 413,
-  unsupported_media_type: 415,
-  rate_limited: 429,
-  busy: 503,
-  network: 503,
-  timeout: 504,
-};
-
 /**
  * The tenant's side of Akashi, as routes of a bank's own back end: it knows who is logged in, and says so to the
  * verifier (docs/protocol.md, section 5). The log-in is the one thing here that is not real.
  */
 export function createBank({ customers, issuer, sessions, notices }: BankOptions): Hono<Variables> {
-  const bank = new Hono<Variables>();
-  bank.use(bodyLimit({ maxSize: 16 * 1024, onError: (c) => refuse(c, 'too_large') }));
-  bank.use(async (c, next) => {
-    await next();
-    c.header('cache-control', 'no-store');
-  });
-  bank.onError((error, c) => {
-    if (!(error instanceof AkashiError)) return refuse(c, 'internal');
-    // A 401 of the verifier is about the bank's API key, not about who is logged in here.
-    const atVerifier =
-      error.status !== undefined && (error.code === 'unauthorized' || error.code === 'forbidden');
-    return refuse(c, atVerifier ? 'internal' : error.code, error.retryAfter);
-  });
-  bank.notFound((c) => refuse(c, 'not_found'));
+  const bank = bankRoutes<Variables>();
 
   bank.get('/customers', (c) => c.json({ customers: customers.map(named) }));
 
@@ -140,25 +112,9 @@ function named({ reference, name }: Customer) {
   return { reference, name };
 }
 
-async function body<S extends GenericSchema>(c: Context, shape: S): Promise<InferOutput<S>> {
-  if (c.req.header('content-type')?.split(';')[0]?.trim() !== 'application/json') {
-    throw new AkashiError('unsupported_media_type');
-  }
-  const sent: unknown = await c.req.json().catch(() => {
-    throw new AkashiError('malformed');
-  });
-  return parse(shape, sent);
-}
-
 function wholeNumber(sent: string | undefined, most: number): number {
   if (sent === undefined) return 0;
   const value = /^(?:0|[1-9][0-9]{0,15})$/.test(sent) ? Number(sent) : Number.NaN;
   if (!(value <= most)) throw new AkashiError('malformed');
   return value;
-}
-
-function refuse(c: Context, code: string, retryAfter?: number): Response {
-  const known: ErrorCode = isErrorCode(code) ? code : 'internal';
-  if (retryAfter !== undefined) c.header('retry-after', String(retryAfter));
-  return c.json({ code: known }, STATUS[known] ?? 500);
 }

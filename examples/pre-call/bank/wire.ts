@@ -1,4 +1,14 @@
-import { base64url16, reference, text, texts, time } from '@akashi/circuits';
+import {
+  AkashiError,
+  base64url16,
+  direction,
+  isErrorCode,
+  parse,
+  reference,
+  text,
+  texts,
+  time,
+} from '@akashi/circuits';
 import * as v from 'valibot';
 
 // What the bank's own app and its back end say to each other. None of it is part of Akashi's protocol:
@@ -31,6 +41,10 @@ export type Purposes = v.InferOutput<typeof purposesAnswer>['purposes'];
 export const precallBody = v.strictObject({ purpose: reference });
 export const precallAnswer = v.strictObject({ request: base64url16 });
 
+/** From the desk: the customer on the line is to pay what they owe. What that is, is not for the desk. */
+export const paymentBody = v.strictObject({ subject: reference, direction });
+export const paymentAnswer = v.strictObject({ verification: base64url16 });
+
 /** How many devices of the logged-in customer can answer requests. */
 export const devicesAnswer = v.strictObject({ active: v.number() });
 
@@ -42,3 +56,14 @@ export type Notice = v.InferOutput<typeof noticesAnswer>['notices'][number];
 
 /** Every failure: a code of the union in `@akashi/circuits`, and nothing else. */
 export const failureAnswer = v.strictObject({ code: v.string() });
+
+/** What such an answer says went wrong. */
+export function failureOf(json: unknown, status: number): AkashiError {
+  try {
+    const { code } = parse(failureAnswer, json);
+    if (isErrorCode(code)) return new AkashiError(code, { status });
+  } catch {
+    // Not from the back end: a proxy's page, for instance.
+  }
+  return new AkashiError('unexpected_answer', { status });
+}

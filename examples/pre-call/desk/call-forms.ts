@@ -1,7 +1,9 @@
 import { AkashiError, type Direction, factOf, type Policy, parseCode, type Start } from '@akashi/circuits';
 import { element } from '../element.ts';
 import { inLanguage } from '../language.ts';
+import { startPayment } from './bank-client.ts';
 import type { Desk } from './desk.ts';
+import { isBanks, TransactionFields } from './transaction-fields.ts';
 
 /** Stands for the customer list of a real contact center, which would fill the field by itself. */
 const EXAMPLES = ['C-48201', 'C-51764', 'C-60938'];
@@ -14,9 +16,8 @@ export class CallForms {
   #subject = '';
   #purpose = '';
   #direction: Direction = 'inbound';
-  #amount = '';
-  #payee = '';
-  #transactionOpen = false;
+  readonly #transaction = new TransactionFields();
+  readonly #transactionArea = element('div', { class: 'transaction' });
   #sent: { readonly body: string; readonly key: string } | null = null;
   /** Opaque id of the call: the same as long as the operator speaks with the same customer. */
   #call = { subject: '', id: '' };
@@ -56,7 +57,7 @@ export class CallForms {
       ...this.#subjectField(),
       ...this.#purposeField('start-purpose'),
       this.#directionField(),
-      this.#transactionFields(),
+      this.#transactionArea,
       problem,
       submit,
     );
@@ -132,6 +133,7 @@ export class CallForms {
       id,
       onchange: () => {
         this.#purpose = select.value;
+        this.#drawTransaction();
       },
     });
     for (const { policy, facts, purposes } of policies) {
@@ -143,6 +145,7 @@ export class CallForms {
     }
     if (this.#purpose === '') this.#purpose = select.value;
     select.value = this.#purpose;
+    this.#drawTransaction();
     return [element('label', { for: id }, texts.purpose), select];
   }
 
@@ -172,70 +175,37 @@ export class CallForms {
     );
   }
 
-  #transactionFields(): HTMLDetailsElement {
-    const { texts } = this.#desk;
-    const amount = element('input', {
-      id: 'amount',
-      class: 'field',
-      type: 'text',
-      inputmode: 'numeric',
-      autocomplete: 'off',
-      value: this.#amount,
-      oninput: () => {
-        this.#amount = amount.value.normalize('NFKC').replaceAll(/[,\s]/g, '');
-      },
-    });
-    const payee = element('input', {
-      id: 'payee',
-      class: 'field',
-      type: 'text',
-      autocomplete: 'off',
-      maxlength: 120,
-      value: this.#payee,
-      oninput: () => {
-        this.#payee = payee.value.trim();
-      },
-    });
-    const fields = element(
-      'details',
-      {
-        open: this.#transactionOpen,
-        ontoggle: () => {
-          this.#transactionOpen = fields.open;
-        },
-      },
-      element('summary', {}, texts.withTransaction),
-      element('label', { for: 'amount' }, texts.amount),
-      amount,
-      element('label', { for: 'payee' }, texts.payee),
-      payee,
-    );
-    return fields;
-  }
-
   async #start(): Promise<void> {
     const { policy, purpose } = this.#chosen();
-    const transaction = { amount: this.#amount, currency: 'JPY', payee: this.#payee };
-    const withTransaction = this.#transactionOpen && transaction.amount + transaction.payee !== '';
+    if (isBanks(policy)) return this.#startAtBank();
+    const transaction = this.#transaction.entered(policy);
     const start: Start = {
       subject: this.#subject,
-      policy,
+      policy: policy?.policy ?? '',
       purpose,
       mode: 'call',
       call: { direction: this.#direction, id: this.#callId() },
-      ...(withTransaction ? { transaction } : {}),
+      ...(transaction === undefined ? {} : { transaction }),
     };
     // The same again after a lost answer is the same start, not a second one.
     const body = JSON.stringify(start);
     if (this.#sent?.body !== body) this.#sent = { body, key: crypto.randomUUID() };
     const verification = await this.#desk.agent.start(start, { idempotencyKey: this.#sent.key });
     this.#sent = null;
-    // A transaction belongs to one verification: the next one must not carry it along unseen.
-    this.#amount = '';
-    this.#payee = '';
-    this.#transactionOpen = false;
+    this.#transaction.clear();
     this.draw();
     this.#desk.takeStarted(verification);
+  }
+
+  /** The bank starts it with its own figures; all that comes back is which verification it is. */
+  async #startAtBank(): Promise<void> {
+    const id = await startPayment(this.#subject, this.#direction);
+    this.#desk.takeStarted(await this.#desk.agent.verification(id));
+  }
+
+  #drawTransaction(): void {
+    const drawn = this.#transaction.draw(this.#desk.texts, this.#chosen().policy);
+    this.#transactionArea.replaceChildren(...(drawn === null ? [] : [drawn]));
   }
 
   async #claim(code: HTMLInputElement): Promise<void> {
@@ -250,9 +220,9 @@ export class CallForms {
     this.#desk.take(verification);
   }
 
-  #chosen(): { readonly policy: Policy['policy']; readonly purpose: string } {
-    const [policy = '', purpose = ''] = this.#purpose.split(' ');
-    return { policy, purpose };
+  #chosen(): { readonly policy: Policy | undefined; readonly purpose: string } {
+    const [name, purpose = ''] = this.#purpose.split(' ');
+    return { policy: this.#desk.policies.find(({ policy }) => policy === name), purpose };
   }
 
   #callId(): string {
@@ -274,8 +244,13 @@ export class CallForms {
     try {
       await send();
     } catch (error) {
-      const refused = error instanceof AkashiError && error.code === 'claim_refused';
-      problem.textContent = refused ? this.#desk.texts.claimRefused : this.#desk.failure(error);
+      const { texts } = this.#desk;
+      const code = error instanceof AkashiError ? error.code : '';
+      const refusals: Readonly<Record<string, string>> = {
+        claim_refused: texts.claimRefused,
+        not_found: texts.nothingOwed,
+      };
+      problem.textContent = refusals[code] ?? this.#desk.failure(error);
     } finally {
       button.disabled = false;
     }

@@ -2,6 +2,7 @@ import { AkashiError, type Verdict, type Verification } from '@akashi/circuits';
 import { element, icon } from '../element.ts';
 import { inLanguage, minutesAndSeconds } from '../language.ts';
 import type { Desk } from './desk.ts';
+import { transactionNote } from './transaction.ts';
 
 /** Verdicts that only an answer of the customer leads to. */
 const BY_CUSTOMER: ReadonlySet<Verdict | null> = new Set<Verdict>([
@@ -60,9 +61,11 @@ export class CurrentVerification {
         element('p', { class: 'soft' }, texts.idleText),
       );
       this.#body.dataset.state = 'idle';
+      this.#body.removeAttribute('data-transaction');
       return;
     }
     this.#body.dataset.state = shown.verdict ?? shown.state;
+    this.#body.toggleAttribute('data-transaction', shown.transaction !== undefined);
     this.#body.replaceChildren(
       this.#title(shown),
       shown.verdict === null ? this.#code(shown) : this.#verdict(shown, shown.verdict),
@@ -128,6 +131,7 @@ export class CurrentVerification {
     return element(
       'div',
       { class: 'speak' },
+      transactionNote(this.#desk, shown),
       element('p', {}, texts.speak),
       element(
         'p',
@@ -151,6 +155,8 @@ export class CurrentVerification {
   #verdict(shown: Verification, verdict: Verdict): HTMLElement {
     const { texts } = this.#desk;
     const factors = shown.factors.map((factor) => element('li', {}, icon('check'), texts.factors[factor]));
+    // What was agreed to is confirmed; the figures have gone with the request, and most desks never had them.
+    const agreed = verdict === 'passed' && shown.transaction !== undefined;
     const drawn =
       verdict === 'passed' ? 'check' : verdict === 'expired' || verdict === 'cancelled' ? 'clock' : 'close';
     return element(
@@ -160,8 +166,8 @@ export class CurrentVerification {
       element(
         'div',
         {},
-        element('h2', {}, texts.verdicts[verdict]),
-        element('p', {}, texts.verdictTexts[verdict]),
+        element('h2', {}, agreed ? texts.agreed : texts.verdicts[verdict]),
+        element('p', {}, agreed ? texts.agreedText : texts.verdictTexts[verdict]),
         factors.length === 0
           ? null
           : element('ul', { class: 'factors', 'aria-label': texts.factorsShown }, ...factors),

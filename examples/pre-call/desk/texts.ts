@@ -40,6 +40,8 @@ const ja = {
   withTransaction: 'お取引を添える',
   amount: '金額（円）',
   payee: 'お相手',
+  fromBank: '金額とお相手は、銀行の記録からお客さまの端末に直接届きます。この画面には表示されません。',
+  nothingOwed: 'このお客さま番号には、お支払いいただくものがありません。',
   start: '確認を始める',
   facts: { pin: '暗証番号', account: '口座', range: '金額や日付の条件', member: '区分の条件' },
 
@@ -79,6 +81,10 @@ const ja = {
     expired: '有効な時間のうちに終わりませんでした。必要なときは、もう一度始めてください。',
     cancelled: 'この確認は取りやめられました。',
   },
+  transactionHidden: 'お支払いの金額とお相手は、お客さまの端末にだけ表示されています。',
+  transactionTo: (payee: string) => `お相手：${payee}`,
+  agreed: 'お支払いを確認しました',
+  agreedText: 'お客さまが端末で内容を確かめ、同意しました。ご本人であることも確認済みです。',
   took: (seconds: number) => `開始から${seconds}秒`,
   factorsShown: '示されたもの',
   factors: { knowledge: '知識（暗証番号）', possession: '所持（登録した端末）', inherence: '生体' },
@@ -142,6 +148,9 @@ const en: Texts = {
   withTransaction: 'Add a transaction',
   amount: 'Amount (yen)',
   payee: 'Payee',
+  fromBank:
+    'Amount and payee go from the bank’s records straight to the customer’s phone. They are not shown here.',
+  nothingOwed: 'Nothing is owed under this customer number.',
   start: 'Start',
   facts: {
     pin: 'PIN',
@@ -184,6 +193,10 @@ const en: Texts = {
     expired: 'It was not finished in time. Start again if it is still needed.',
     cancelled: 'This verification was called off.',
   },
+  transactionHidden: 'Amount and payee of the payment are shown on the customer’s phone only.',
+  transactionTo: (payee: string) => `to ${payee}`,
+  agreed: 'Payment confirmed',
+  agreedText: 'The customer checked it on the phone and agreed, and has been verified.',
   took: (seconds: number) =>
     seconds === 1 ? '1 second from the start' : `${seconds} seconds from the start`,
   factorsShown: 'Shown',

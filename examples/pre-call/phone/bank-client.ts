@@ -1,4 +1,4 @@
-import { AkashiError, isErrorCode, parse } from '@akashi/circuits';
+import { AkashiError, parse } from '@akashi/circuits';
 import { type GenericSchema, type InferOutput, nullable, strictObject, unknown } from 'valibot';
 import {
   type CustomerName,
@@ -6,7 +6,7 @@ import {
   customersAnswer,
   devicesAnswer,
   enrolmentAnswer,
-  failureAnswer,
+  failureOf,
   loginAnswer,
   type Notice,
   noticesAnswer,
@@ -64,7 +64,7 @@ export function openBankClient(storage: Storage): BankClient {
     const { ok, status, json } = await send(method, path, session, options);
     if (ok) return parse(answer, json);
     if (status === 401 && session === kept()?.session) endSession();
-    throw failure(json, status);
+    throw failureOf(json, status);
   };
 
   return {
@@ -130,14 +130,4 @@ function readKept(storage: Storage): InferOutput<typeof keptShape> | null {
   } catch {
     return null;
   }
-}
-
-function failure(json: unknown, status: number): AkashiError {
-  try {
-    const { code } = parse(failureAnswer, json);
-    if (isErrorCode(code)) return new AkashiError(code, { status });
-  } catch {
-    // Not from the back end: a proxy's page, for instance.
-  }
-  return new AkashiError('unexpected_answer', { status });
 }

@@ -1,6 +1,7 @@
+import type { Transaction } from '@akashi/circuits';
 import type { HistoryEntry } from '@akashi/sdk/holder';
 import { element } from '../element.ts';
-import { dateAndTime, inLanguage } from '../language.ts';
+import { dateAndTime, inLanguage, type Language, money } from '../language.ts';
 import type { Phone } from './phone.ts';
 import { tenantName } from './request.ts';
 import { settingsScreen } from './settings.ts';
@@ -28,6 +29,7 @@ export async function showHistory(phone: Phone): Promise<void> {
 function row(phone: Phone, { asked, seenAt, outcome }: HistoryEntry): HTMLElement {
   const { texts, language } = phone.frame;
   const tenant = tenantName(texts, asked);
+  const { transaction } = asked;
   const who = asked.operator === null ? tenant : `${tenant} ${asked.operator}`;
   return element(
     'li',
@@ -36,9 +38,14 @@ function row(phone: Phone, { asked, seenAt, outcome }: HistoryEntry): HTMLElemen
       'span',
       {},
       element('strong', {}, inLanguage(asked.purpose.text, language)),
+      transaction && element('span', { class: 'small' }, paid(transaction, language)),
       element('span', { class: 'soft small' }, who),
       element('span', { class: 'soft small' }, dateAndTime(seenAt, language)),
     ),
     element('span', { class: `outcome ${outcome}` }, texts.historyOutcomes[outcome]),
   );
+}
+
+function paid({ amount, currency, payee }: Transaction, language: Language): string {
+  return `${money(amount, currency, language)} → ${payee}`;
 }

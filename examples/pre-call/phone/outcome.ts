@@ -1,20 +1,25 @@
-import type { Verdict } from '@akashi/circuits';
+import type { Transaction, Verdict } from '@akashi/circuits';
 import { element } from '../element.ts';
 import type { Screen, View } from './frame.ts';
 import type { Phone } from './phone.ts';
 import type { Texts } from './texts.ts';
+import { transactionRows } from './transaction.ts';
 
 export type Ending = Verdict | 'elsewhere' | 'over' | 'claimed' | 'claim-ended';
 
-/** How a request can end, for the customer. */
-export function outcomeScreen(phone: Phone, ending: Ending): Screen {
+/** How a request can end, for the customer; with a transaction that was agreed to, what was agreed to. */
+export function outcomeScreen(phone: Phone, ending: Ending, about?: Transaction | null): Screen {
   return () => {
-    const { texts } = phone.frame;
-    const { title, text, mark } = ENDINGS[ending];
+    const { texts, language } = phone.frame;
+    const agreed = ending === 'passed' ? (about ?? null) : null;
+    const { title, text, mark } = agreed === null ? ENDINGS[ending] : AGREED;
     return {
       title: texts[title],
       mark,
-      content: [element('p', { 'data-ending': ending }, texts[text])],
+      content: [
+        element('p', { 'data-ending': ending }, texts[text]),
+        agreed && element('dl', { class: 'details' }, ...transactionRows(agreed, texts, language)),
+      ],
       actions: [
         element(
           'button',
@@ -28,12 +33,15 @@ export function outcomeScreen(phone: Phone, ending: Ending): Screen {
 
 type TextName = { [K in keyof Texts]: Texts[K] extends string ? K : never }[keyof Texts];
 
-const ENDINGS: Readonly<
-  Record<
-    Ending,
-    { readonly title: TextName; readonly text: TextName; readonly mark: NonNullable<View['mark']> }
-  >
-> = {
+interface Words {
+  readonly title: TextName;
+  readonly text: TextName;
+  readonly mark: NonNullable<View['mark']>;
+}
+
+const AGREED: Words = { title: 'agreedTitle', text: 'agreedText', mark: 'good' };
+
+const ENDINGS: Readonly<Record<Ending, Words>> = {
   passed: { title: 'passedTitle', text: 'passedText', mark: 'good' },
   claimed: { title: 'claimedTitle', text: 'claimedText', mark: 'good' },
   failed: { title: 'failedTitle', text: 'failedText', mark: 'bad' },

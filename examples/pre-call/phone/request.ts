@@ -1,13 +1,14 @@
 import { AkashiError } from '@akashi/circuits';
 import { type Asked, type CheckedRequest, claimText } from '@akashi/sdk/holder';
 import { element } from '../element.ts';
-import { inLanguage, money } from '../language.ts';
+import { inLanguage } from '../language.ts';
 import { answer } from './answer.ts';
 import { showClaim } from './claim.ts';
 import { countdown, deadlineIn } from './countdown.ts';
 import { outcomeScreen } from './outcome.ts';
 import type { Phone, Stay } from './phone.ts';
 import type { Texts } from './texts.ts';
+import { transactionRows } from './transaction.ts';
 
 /** The screen for a request as it stands: to be answered, under way here, or over. */
 export function openRequest(phone: Phone, request: CheckedRequest): void {
@@ -15,7 +16,7 @@ export function openRequest(phone: Phone, request: CheckedRequest): void {
   if (claim !== null && asked !== null) showClaim(phone, request, asked, claim);
   // Claimed, or void after a report in another tab: this side cannot tell, and says nothing that may be untrue.
   else if (verdict === 'passed' && asked?.mode === 'precall') phone.go(outcomeScreen(phone, 'claimed'));
-  else if (verdict !== null) phone.go(outcomeScreen(phone, verdict));
+  else if (verdict !== null) phone.go(outcomeScreen(phone, verdict, asked?.transaction));
   else if (request.state === 'done' || asked === null) phone.go(outcomeScreen(phone, 'over'));
   else if (request.state === 'accepted') answer(phone, request, asked);
   else showIncoming(phone, request, asked);
@@ -66,7 +67,7 @@ function showIncoming(phone: Phone, request: CheckedRequest, asked: Asked): void
     () => {
       const { texts } = phone.frame;
       return {
-        title: asked.mode === 'precall' ? texts.requestPrecallTitle : texts.requestTitle,
+        title: titleOf(texts, asked),
         content: [
           element('p', { class: 'from' }, texts.requestFrom(tenantName(texts, asked))),
           details(phone, asked, deadline, () => void reopen(phone, request.id)),
@@ -78,6 +79,11 @@ function showIncoming(phone: Phone, request: CheckedRequest, asked: Asked): void
     },
     stayAbout(phone, request),
   );
+}
+
+function titleOf(texts: Texts, { mode, transaction }: Asked): string {
+  if (transaction !== null) return texts.requestTransactionTitle;
+  return mode === 'precall' ? texts.requestPrecallTitle : texts.requestTitle;
 }
 
 /** What the customer can answer. Nobody asks for later what they are just starting themselves. */
@@ -132,18 +138,11 @@ function details(phone: Phone, asked: Asked, deadline: number, over: () => void)
   return element(
     'dl',
     { class: 'details' },
+    // What money is about comes first: nobody should have to look for it.
+    ...(transaction === null ? [] : transactionRows(transaction, texts, language)),
     ...(operator === null ? [] : [row(texts.rowOperator, operator)]),
     row(texts.rowPurpose, inLanguage(asked.purpose.text, language)),
     row(texts.rowCall, call),
-    ...(transaction === null
-      ? []
-      : [
-          row(
-            texts.rowTransaction,
-            element('strong', {}, money(transaction.amount, transaction.currency, language)),
-          ),
-          row(texts.rowPayee, transaction.payee),
-        ]),
     row(texts.rowFacts, element('ul', {}, ...proven.map((line) => element('li', {}, line)))),
     row(
       texts.rowTimeLeft,

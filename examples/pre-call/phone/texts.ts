@@ -82,12 +82,14 @@ const ja = {
   // incoming request
   requestTitle: 'ご本人確認の依頼です',
   requestPrecallTitle: 'お電話の前の確認です',
+  requestTransactionTitle: 'お支払いの内容をお確かめください',
   requestFrom: (tenant: string) => `${tenant}から届きました`,
   rowOperator: '担当者',
   rowPurpose: 'ご用件',
   rowCall: 'お電話',
-  rowTransaction: 'お取引',
-  rowPayee: 'お相手',
+  rowTransaction: '金額',
+  rowPayee: 'お支払い先',
+  rowLines: '内訳',
   rowFacts: '確かめること',
   rowTimeLeft: '残り時間',
   inbound: 'お客さまからのお電話',
@@ -130,6 +132,8 @@ const ja = {
   // outcomes
   passedTitle: 'ご本人確認が済みました',
   passedText: 'お電話をお続けください。担当者の画面にも「確認済み」と表示されています。',
+  agreedTitle: 'お支払いに同意しました',
+  agreedText: 'ご覧いただいた内容のとおりに記録されました。お電話をお続けください。',
   attemptFailedTitle: '確認できませんでした',
   attemptFailedText: (left: number) =>
     `番号が違っていた可能性があります。担当者にもう一度番号をお尋ねください。あと${left}回お試しいただけます。`,
@@ -320,12 +324,14 @@ const en: Texts = {
 
   requestTitle: 'Please verify yourself',
   requestPrecallTitle: 'Verify before your call',
+  requestTransactionTitle: 'Please check this payment',
   requestFrom: (tenant: string) => `Sent by ${tenant}`,
   rowOperator: 'Operator',
   rowPurpose: 'Reason',
   rowCall: 'Call',
-  rowTransaction: 'Transaction',
+  rowTransaction: 'Amount',
   rowPayee: 'To',
+  rowLines: 'Items',
   rowFacts: 'To be proven',
   rowTimeLeft: 'Time left',
   inbound: 'You called the bank',
@@ -365,6 +371,8 @@ const en: Texts = {
 
   passedTitle: 'You are verified',
   passedText: 'Please go on with your call. The operator’s screen shows “Passed” as well.',
+  agreedTitle: 'You agreed to this payment',
+  agreedText: 'It is on record exactly as you see it here. Please go on with your call.',
   attemptFailedTitle: 'That did not work',
   attemptFailedText: (left: number) =>
     left === 1
