@@ -1,12 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import {
-  type CircuitInputs,
-  type FactId,
-  fieldFromBytes,
-  parseProof,
-  type WireProof,
-} from '@akashi/circuits';
-import { accountsTree, holderCommitment } from '@akashi/circuits/poseidon';
+import { FACT_IDS, type FactId, fieldFromBytes, parseProof, type WireProof } from '@akashi/circuits';
+import { sampleInputs } from '../circuits/sample-inputs.ts';
 import type { FactCheck } from './checker.ts';
 import { parsePoints } from './proof.ts';
 import { endProver, prove } from './prover-fixtures.ts';
@@ -16,33 +10,26 @@ import { loadVerificationKeys } from './verification-keys.ts';
 
 export const secret = () => fieldFromBytes(randomBytes(31));
 
-export function pinInputs(): CircuitInputs<'pin'> {
-  return { challenge: secret(), pinKey: secret(), holderSecret: secret() };
-}
-
-export function accountInputs(reveal: bigint): CircuitInputs<'account'> {
-  const holderSecret = secret();
-  const accountKeys = [secret(), secret(), secret()];
-  const { paths } = accountsTree(accountKeys, holderCommitment(holderSecret));
-  return {
-    ...{ challenge: secret(), scope: secret(), reveal, holderSecret },
-    ...{ accountKey: accountKeys[1] ?? 0n, index: 1n, siblings: paths[1] ?? [] },
-  };
-}
-
 export interface ProofSample {
   readonly proof: WireProof;
   readonly check: FactCheck;
 }
 
-/** A proof of `pin`, and one of `account` with and without the account revealed. Ends the prover's threads. */
+/** A proof by snarkjs of every fact, and of `account` one with and one without the account revealed. */
+export async function provenSamples() {
+  const made = [];
+  for (const fact of FACT_IDS) made.push({ fact, ...(await prove(fact, sampleInputs(fact, secret))) });
+  const account = sampleInputs('account', secret);
+  for (const reveal of [0n, 1n]) {
+    made.push({ fact: 'account' as FactId, ...(await prove('account', { ...account, reveal })) });
+  }
+  return made;
+}
+
+/** {@link provenSamples}, ready to be checked. Ends the prover's threads. */
 export async function proofSamples(): Promise<readonly ProofSample[]> {
   await loadVerificationKeys();
-  const made = [
-    { fact: 'pin', ...(await prove('pin', pinInputs())) },
-    { fact: 'account', ...(await prove('account', accountInputs(0n))) },
-    { fact: 'account', ...(await prove('account', accountInputs(1n))) },
-  ] as const satisfies readonly { readonly fact: FactId }[];
+  const made = await provenSamples();
   await endProver();
   return made.map(({ fact, proof, signals }) => ({
     proof,

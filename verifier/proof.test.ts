@@ -1,36 +1,18 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import {
   BASE_FIELD_ORDER,
-  type CircuitInputs,
   FACT_IDS,
   type FactId,
   FIELD_ORDER,
-  fieldFromBytes,
   parseProof,
   type WireProof,
 } from '@akashi/circuits';
-import { accountsTree, holderCommitment } from '@akashi/circuits/poseidon';
 import { bn254 } from '@noble/curves/bn254.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadKey, type VerificationKey, verifyProof } from './proof.ts';
-import { artifactPath, endProver, oracleSays, prove } from './prover-fixtures.ts';
-
-const secret = () => fieldFromBytes(randomBytes(31));
-
-function pinInputs(): CircuitInputs<'pin'> {
-  return { challenge: secret(), pinKey: secret(), holderSecret: secret() };
-}
-
-function accountInputs(reveal: bigint): CircuitInputs<'account'> {
-  const holderSecret = secret();
-  const accountKeys = [secret(), secret(), secret()];
-  const { paths } = accountsTree(accountKeys, holderCommitment(holderSecret));
-  return {
-    ...{ challenge: secret(), scope: secret(), reveal, holderSecret },
-    ...{ accountKey: accountKeys[1] ?? 0n, index: 1n, siblings: paths[1] ?? [] },
-  };
-}
+import { provenSamples, secret } from './proof-fixtures.ts';
+import { artifactPath, endProver, oracleSays } from './prover-fixtures.ts';
 
 interface Sample {
   readonly fact: FactId;
@@ -53,12 +35,7 @@ const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest(
 
 beforeAll(async () => {
   for (const fact of FACT_IDS) keyBytes.set(fact, await readFile(artifactPath(fact, 'vkey')));
-  const made = [
-    { fact: 'pin', ...(await prove('pin', pinInputs())) },
-    { fact: 'account', ...(await prove('account', accountInputs(0n))) },
-    { fact: 'account', ...(await prove('account', accountInputs(1n))) },
-  ] as const;
-  for (const { fact, proof, signals } of made) {
+  for (const { fact, proof, signals } of await provenSamples()) {
     const bytes = bytesOf(fact);
     const key = await loadKey(fact, bytes, sha256(bytes));
     samples.push({ fact, key, keyText: JSON.parse(bytes.toString()), proof, signals });
