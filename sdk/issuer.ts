@@ -8,18 +8,15 @@ import {
   type ClaimsSchema,
   type Credential,
   claimBody,
-  decodeBase64url,
   type Evidence,
   encodeBase64url,
   enrolmentAnswer,
   enrolmentBody,
   evidenceAnswer,
-  fieldFromBytes,
   issuerAnswer,
   issuerBody,
   issuerSourceBody,
   type Policy,
-  type PublicJwk,
   parse,
   parseField,
   policiesAnswer,
@@ -34,7 +31,6 @@ import {
   subjectDevicesAnswer,
   tenantScope,
   text,
-  thumbprint,
   type Verification,
   verificationShape,
 } from '@akashi/circuits';
@@ -53,6 +49,7 @@ import {
 import type { CredentialFilter } from './credential-store.ts';
 import { checkEvidence, type ExpectedEvidence } from './evidence.ts';
 import type { IssuedAccounts } from './issued-accounts.ts';
+import { accountKeys, type IssuerKeys, importSigningKey } from './issuer-keys.ts';
 import { openPublication, type PublicationOptions } from './publication.ts';
 import { checkReceipt, verifierKeys } from './receipt.ts';
 import { watchVerification } from './watch.ts';
@@ -67,21 +64,13 @@ export {
 } from './credential-store.ts';
 export type { ExpectedEvidence } from './evidence.ts';
 export type { IssuedAccounts } from './issued-accounts.ts';
+export {
+  generateIssuerKeys,
+  type IssuerKeys,
+  type PrivateJwk,
+  rotateIssuerKeys,
+} from './issuer-keys.ts';
 export type { PublicationOptions } from './publication.ts';
-
-const privateJwkShape = v.strictObject({ ...publicJwkShape.entries, d: base64url32 });
-/** A P-256 private key: `{kty, crv, x, y, d}`. */
-export type PrivateJwk = v.InferOutput<typeof privateJwkShape>;
-
-/** The secrets of an issuer, as JSON: made once, kept where the back end keeps its secrets. */
-export interface IssuerKeys {
-  /** Signs credentials. */
-  readonly signingKey: PrivateJwk;
-  /** 32 random bytes, base64url: turns account numbers into account keys. Another one makes other accounts. */
-  readonly accountKey: string;
-  /** Public halves of signing keys that this one took the place of, as long as credentials under them are to be believed. */
-  readonly retiredKeys?: readonly PublicJwk[];
-}
 
 export interface IssuerOptions extends IssuerKeys {
   /** Public origin of the verifier. */
@@ -200,31 +189,11 @@ const accountsShape = v.pipe(
   v.check((accounts) => new Set(accounts.map(({ number }) => number)).size === accounts.length),
 );
 
-export async function generateIssuerKeys(): Promise<IssuerKeys> {
-  const { privateKey } = await crypto.subtle.generateKey({ name: 'ECDSA', namedCurve: 'P-256' }, true, [
-    'sign',
-  ]);
-  const { kty, crv, x, y, d } = await crypto.subtle.exportKey('jwk', privateKey);
-  return {
-    signingKey: parse(privateJwkShape, { kty, crv, x, y, d }),
-    accountKey: encodeBase64url(crypto.getRandomValues(new Uint8Array(32))),
-  };
-}
-
-/** The same issuer with a new signing key; the one before is retired, and can be dropped when no credential needs it. */
-export async function rotateIssuerKeys(keys: IssuerKeys): Promise<IssuerKeys> {
-  const { signingKey } = await generateIssuerKeys();
-  const { d: _, ...retired } = parse(privateJwkShape, keys.signingKey);
-  return { ...keys, signingKey, retiredKeys: [retired, ...(keys.retiredKeys ?? [])] };
-}
-
 /** @throws AkashiError `malformed` for keys or a tenant of another form */
 export async function openIssuer(options: IssuerOptions): Promise<Issuer> {
   const { apiKey, now = Date.now } = options;
   const tenant = parse(reference, options.tenant);
-  const { d, ...jwk } = parse(privateJwkShape, options.signingKey);
-  const kid = await thumbprint(jwk);
-  const privateKey = await crypto.subtle.importKey('jwk', { ...jwk, d }, ECDSA, false, ['sign']);
+  const { jwk, kid, privateKey } = await importSigningKey(options.signingKey);
   const accountKeyOf = await accountKeys(options.accountKey);
   const seconds = () => Math.floor(now() / 1000);
   const publication =
@@ -382,16 +351,4 @@ export async function openIssuer(options: IssuerOptions): Promise<Issuer> {
       return readAnswer(await send({ ...post('/v1/claims', claimBody, claim), signal }), verificationShape);
     },
   };
-}
-
-const ECDSA = { name: 'ECDSA', namedCurve: 'P-256' };
-
-/** `accountKey` of an account number: HMAC-SHA-256 under the tenant's key, first 31 bytes (docs/protocol.md, section 3). */
-async function accountKeys(secret: string): Promise<(accountNumber: string) => Promise<bigint>> {
-  const bytes = new Uint8Array(decodeBase64url(parse(base64url32, secret)));
-  const key = await crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign']);
-  return async (accountNumber) =>
-    fieldFromBytes(
-      new Uint8Array(await crypto.subtle.sign('HMAC', key, new TextEncoder().encode(accountNumber))),
-    );
 }
