@@ -1,12 +1,13 @@
 import * as v from 'valibot';
 import { ERROR_CODES } from './error.ts';
 import { publicJwkShape } from './jws.ts';
+import { MAX_PASSKEYS, passkeyId, passkeyRegistration, rpId } from './passkey.ts';
 import {
+  askedId,
   base64url16,
   base64url32,
   code,
   compactJws,
-  factId,
   fieldText,
   reference,
   text,
@@ -43,7 +44,7 @@ export const issuerAnswer = v.strictObject({ issuer: base64url32 });
 export const policyBody = v.strictObject({
   policy: reference,
   facts: v.pipe(
-    v.array(factId),
+    v.array(askedId),
     v.minLength(1),
     v.check((facts) => new Set(facts).size === facts.length),
   ),
@@ -152,10 +153,30 @@ export const deviceStatus = v.strictObject({
   triesLeft: v.number(),
   /** Present once a PIN is registered. */
   receipt: v.optional(compactJws),
+  /** Where the tenant uses passkeys. */
+  rpId: v.optional(rpId),
+  passkeys: v.array(v.strictObject({ passkey: base64url16, createdAt: time })),
   /** Devices of the same subject enrolled after this one in the last 24 hours: the customer may stop them. */
   newer: v.array(v.strictObject({ device: base64url16, enrolledAt: time })),
 });
 export type DeviceStatus = v.InferOutput<typeof deviceStatus>;
+
+/** What a phone makes a passkey with. The challenge is good once, until `expiresAt`. */
+export const passkeyOptionsAnswer = v.strictObject({
+  challenge: base64url32,
+  rpId,
+  /** WebAuthn ids of this device's passkeys: the authenticator must not make a second one beside them. */
+  exclude: v.pipe(v.array(passkeyId), v.maxLength(MAX_PASSKEYS)),
+  expiresAt: time,
+});
+export type PasskeyOptions = v.InferOutput<typeof passkeyOptionsAnswer>;
+
+export const passkeyBody = v.strictObject({
+  registration: passkeyRegistration,
+  /** Of `pin`, under `passkeyChallenge`: who only holds the phone adds no passkey. */
+  proof: proofShape,
+});
+export const passkeyAnswer = v.strictObject({ passkey: base64url16 });
 
 const attempt = v.strictObject({
   attempt: base64url16,

@@ -5,6 +5,7 @@ export * from './error.ts';
 export * from './field.ts';
 export * from './http.ts';
 export * from './jws.ts';
+export * from './passkey.ts';
 export * from './protocol.ts';
 export * from './proving-key.ts';
 export * from './shape.ts';

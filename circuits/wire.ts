@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { publicJwkShape } from './jws.ts';
-import { FACTS, type FactId } from './protocol.ts';
+import { passkeyAssertion, rpId } from './passkey.ts';
+import { FACTS, type FactId, PASSKEY } from './protocol.ts';
 import {
   base64url16,
   base64url32,
@@ -53,8 +54,25 @@ export const requestedFact = v.variant('fact', [
 ]);
 export type RequestedFact = v.InferOutput<typeof requestedFact>;
 
+export const requestedPasskey = v.strictObject({
+  fact: v.literal(PASSKEY.fact),
+  version: v.literal(PASSKEY.version),
+  rpId,
+});
+
+export type RequestedPasskey = v.InferOutput<typeof requestedPasskey>;
+
+/** One entry of a request's list. */
+export const requested = v.variant('fact', [requestedFact, requestedPasskey]);
+export type Requested = v.InferOutput<typeof requested>;
+
+/** Whether an entry is proven in zero knowledge; the other kind is signed by a passkey. */
+export function isRequestedFact(entry: Requested): entry is RequestedFact {
+  return entry.fact !== PASSKEY.fact;
+}
+
 const factList = v.pipe(
-  v.array(requestedFact),
+  v.array(requested),
   v.minLength(1),
   v.maxLength(16),
   v.check((facts) => new Set(facts.map((entry) => entry.fact)).size === facts.length),
@@ -135,23 +153,28 @@ export type Proof = v.InferOutput<typeof proofShape>;
 /** A proof as it travels: every coordinate in decimal. */
 export type WireProof = v.InferInput<typeof proofShape>;
 
-export const presentationShape = v.strictObject({
-  attempt: base64url16,
-  /** As typed by the customer; none in pre-call mode. */
-  code: v.optional(code),
-  facts: v.pipe(
-    v.array(
-      v.strictObject({
-        fact: factId,
-        version: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
-        proof: proofShape,
-        credential: v.optional(compactJws),
-      }),
+export const presentationShape = v.pipe(
+  v.strictObject({
+    attempt: base64url16,
+    /** As typed by the customer; none in pre-call mode. */
+    code: v.optional(code),
+    /** The facts of the request's list, in its order. */
+    facts: v.pipe(
+      v.array(
+        v.strictObject({
+          fact: factId,
+          version: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+          proof: proofShape,
+          credential: v.optional(compactJws),
+        }),
+      ),
+      v.maxLength(16),
     ),
-    v.minLength(1),
-    v.maxLength(16),
-  ),
-});
+    /** Where the list asks for a passkey. */
+    passkey: v.optional(passkeyAssertion),
+  }),
+  v.check(({ facts, passkey }) => facts.length > 0 || passkey !== undefined),
+);
 /** What the device sends for one attempt, parsed. It holds no public signal: the verifier supplies every one. */
 export type Presentation = v.InferOutput<typeof presentationShape>;
 export type WirePresentation = v.InferInput<typeof presentationShape>;

@@ -131,6 +131,7 @@ async function finish(
     holder: String(holder),
     commitment,
     nextCommitment: null,
+    passkeys: [],
     ...accounts,
   };
   await storage.exclusive(() => storage.replace(identity.key, { [HOLDER_RECORD]: record }));

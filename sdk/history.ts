@@ -1,8 +1,8 @@
 import {
   AkashiError,
+  askedId,
   base64url16,
   direction,
-  factId,
   mode,
   purpose,
   reference,
@@ -28,7 +28,7 @@ const askedShape = v.strictObject({
   direction,
   purpose,
   transaction: v.nullable(transaction),
-  facts: v.array(factId),
+  facts: v.array(askedId),
 });
 
 const entryShape = v.strictObject({

@@ -4,7 +4,10 @@ import {
   base64url32,
   fieldText,
   parse,
+  passkeyId,
+  passkeyTransport,
   reference,
+  rpId,
   text,
   thumbprint,
   time,
@@ -17,6 +20,16 @@ import type { DeviceStorage } from './storage.ts';
 // What a device remembers of its enrolment. The PIN and its key are never in it.
 
 export const HOLDER_RECORD = 'holder';
+
+const keptPasskey = v.strictObject({
+  /** Its id at the verifier. */
+  passkey: base64url16,
+  /** WebAuthn's. */
+  id: passkeyId,
+  rpId,
+  transports: v.array(passkeyTransport),
+});
+export type KeptPasskey = v.InferOutput<typeof keptPasskey>;
 
 export const holderRecordShape = v.strictObject({
   verifier: v.string(),
@@ -34,6 +47,8 @@ export const holderRecordShape = v.strictObject({
   nextCommitment: v.nullable(fieldText),
   issued: issuedAccountsShape,
   accountsExpireAt: time,
+  /** Records of before passkeys have none. */
+  passkeys: v.optional(v.array(keptPasskey), []),
 });
 export type HolderRecord = v.InferOutput<typeof holderRecordShape>;
 

@@ -1,4 +1,4 @@
-import { AkashiError, base64url16, parse } from '@akashi/circuits';
+import { AkashiError, base64url16, type DeviceStatus, parse } from '@akashi/circuits';
 import { checkAnswer, openConnection } from './connection.ts';
 import { openConversation } from './conversation.ts';
 import { openDeviceConnection } from './device-connection.ts';
@@ -15,6 +15,8 @@ import {
 import { type HistoryEntry, readHistory } from './history.ts';
 import { type Identity, updateRecord } from './holder-record.ts';
 import { idleWork } from './idle-work.ts';
+import type { AddPasskeyOptions } from './passkey-enrolment.ts';
+import { browserPasskeys, type PasskeyPlatform } from './passkey-platform.ts';
 import { type ChangePinOptions, changePin } from './pin-change.ts';
 import { preparePin } from './pin-preparation.ts';
 import type { IdleOptions } from './prepared-proof.ts';
@@ -30,6 +32,8 @@ export type { Enrolled } from './enrolled-device.ts';
 export { type EnrolmentLink, type EnrolPhase, type Exchange, parseEnrolmentLink } from './enrolment.ts';
 export type { HistoryEntry } from './history.ts';
 export { parseNewPin } from './new-pin.ts';
+export type { AddPasskeyOptions } from './passkey-enrolment.ts';
+export type { PasskeyPlatform } from './passkey-platform.ts';
 export type { IdleOptions, PrepareProgress } from './prepared-proof.ts';
 export type { PresentProgress } from './presentation.ts';
 export type { FixedInputs, PrepareOptions, ProveOptions, Prover, ProvingStage } from './prover.ts';
@@ -46,6 +50,8 @@ export interface HolderOptions {
   readonly verifier: string;
   readonly storage: DeviceStorage;
   readonly prover: Prover;
+  /** By default the browser's. */
+  readonly passkeys?: PasskeyPlatform;
   readonly fetch?: typeof fetch;
   /** Milliseconds, like `Date.now`; only differences count, the time itself is the verifier's. */
   readonly now?: () => number;
@@ -61,6 +67,14 @@ export interface HolderStatus {
   readonly enrolledAt: number;
   readonly pinChangedAt: number | null;
   readonly triesLeft: number;
+  /** Whether the tenant uses passkeys. */
+  readonly passkeysOffered: boolean;
+  /** Those that the verifier knows of this device; `usable`: this device can confirm with it. */
+  readonly passkeys: readonly {
+    readonly passkey: string;
+    readonly createdAt: number;
+    readonly usable: boolean;
+  }[];
   /** Devices of the same customer enrolled after this one in the last 24 hours. */
   readonly newer: readonly { readonly device: string; readonly enrolledAt: number }[];
 }
@@ -97,7 +111,7 @@ export interface Holder {
   /**
    * One attempt. Accepts first what was not accepted yet. Afterwards the request is `done` with a verdict, or
    * `accepted` with `attemptsLeft`. Throws also `malformed` (code, PIN), `account_unknown`, `credential_expired`, `pin_wrong` with
-   * `triesLeft`, `pin_locked`, `proof_failed`, `artifact_*`: none of these uses up the attempt; TypeError when a PIN is needed and none is given.
+   * `triesLeft`, `pin_locked`, `passkey_missing`, `passkey_unavailable`, `passkey_cancelled`, `proof_failed`, `artifact_*`: none of these uses up the attempt; TypeError when a PIN is needed and none is given.
    */
   present(id: string, options?: PresentOptions): Promise<CheckedRequest>;
   /**
@@ -109,6 +123,16 @@ export interface Holder {
   prepare(options?: IdleOptions): Promise<void>;
   /** Throws also `pin_weak`, `pin_wrong` with `triesLeft`, `pin_locked`. */
   changePin(options: ChangePinOptions): Promise<void>;
+  /** Whether this phone can make passkeys: face, finger or screen lock are set up. */
+  canMakePasskeys(): Promise<boolean>;
+  /**
+   * Adds a passkey of this phone, for requests that ask for one. To be called from a tap. Throws also `pin_wrong` with
+   * `triesLeft`, `pin_locked`, `passkeys_off`, `passkey_refused`, `passkey_unavailable`, `passkey_cancelled`.
+   * @returns its id at the verifier
+   */
+  addPasskey(options: AddPasskeyOptions): Promise<string>;
+  /** From then on nobody can confirm with it. The phone's own list still shows it, until the customer removes it there. */
+  removePasskey(passkey: string, options?: Call): Promise<void>;
   refreshAccounts(exchange: Exchange, options?: Call): Promise<Enrolled>;
   /** Stops one of the `newer` devices. */
   stopDevice(device: string, options?: Call): Promise<void>;
@@ -123,12 +147,12 @@ export interface Holder {
  * @throws AkashiError `storage_unavailable` when the storage cannot be opened at all; TypeError for a verifier that is no origin
  */
 export async function openHolder(options: HolderOptions): Promise<Holder> {
-  const { storage, prover, now = Date.now, timeoutSeconds = 20 } = options;
+  const { storage, prover, passkeys = browserPasskeys(), now = Date.now, timeoutSeconds = 20 } = options;
   const random = options.random ?? ((length) => crypto.getRandomValues(new Uint8Array(length)));
   const http = openConnection({ ...options, timeoutSeconds });
   const connection = openDeviceConnection({ connection: http, now, random });
   const requests = openRequestDesk(connection, storage);
-  const desk = { connection, storage, prover, random, timeoutSeconds, requests };
+  const desk = { connection, storage, prover, passkeys, random, timeoutSeconds, requests };
   const device = openEnrolledDevice(storage, connection.origin);
   const conversation = openConversation(desk);
   const idle = idleWork();
@@ -162,9 +186,8 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
         return enrolledNow(device);
       }),
     async status({ signal } = {}) {
-      const status = await readStatus(connection, await device.identity(), signal);
-      const { enrolledAt, pinChangedAt, triesLeft, newer } = status;
-      return { device: status.device, tenant: status.tenant, enrolledAt, pinChangedAt, triesLeft, newer };
+      const identity = await device.identity();
+      return holderStatus(await readStatus(connection, identity, signal), identity);
     },
     requests: async (wait = {}) => conversation.list(await device.identity(), wait),
     request: async (id, call = {}) => conversation.read(await device.identity(), id, call),
@@ -183,8 +206,19 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
       }),
     changePin: (changeOptions) =>
       inTurn(async () => {
-        await changePin(desk, await device.identity(), conversation.pinChange(), changeOptions);
+        await changePin(desk, await device.identity(), conversation.currentPin(), changeOptions);
         conversation.forgetPins();
+      }),
+    canMakePasskeys: () => passkeys.isAvailable(),
+    addPasskey: (passkeyOptions) =>
+      inTurn(async () => {
+        const { addPasskey } = await import('./passkey-enrolment.ts');
+        return addPasskey(desk, await device.identity(), conversation.currentPin(), passkeyOptions);
+      }),
+    removePasskey: (passkey, { signal } = {}) =>
+      inTurn(async () => {
+        const { removePasskey } = await import('./passkey-enrolment.ts');
+        await removePasskey(desk, await device.identity(), passkey, signal);
       }),
     async refreshAccounts(exchange, { signal } = {}) {
       const identity = await device.identity();
@@ -210,6 +244,14 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
     // Before the first answer of the verifier the own clock has to do: only a word depends on it.
     history: async () => readHistory(storage, connection.knownTime() ?? Math.floor(now() / 1000)),
   };
+}
+
+function holderStatus(status: DeviceStatus, { record }: Identity): HolderStatus {
+  const { device, tenant, enrolledAt, pinChangedAt, triesLeft, newer, rpId } = status;
+  const usable = new Set(record.passkeys.filter((kept) => kept.rpId === rpId).map(({ passkey }) => passkey));
+  const passkeys = status.passkeys.map((known) => ({ ...known, usable: usable.has(known.passkey) }));
+  const passkeysOffered = rpId !== undefined;
+  return { device, tenant, enrolledAt, pinChangedAt, triesLeft, passkeysOffered, passkeys, newer };
 }
 
 /** Stale preparations are never used; that they go is hygiene, which must not fail what came before. */

@@ -2,9 +2,13 @@ import {
   AkashiError,
   type Attempt,
   base64url32,
+  type ChallengeParts,
   challenge,
+  challengeBytes,
   type FactId,
+  isRequestedFact,
   needsCredential,
+  type PasskeyAssertion,
   type PendingRequest,
   parse,
   parseCode,
@@ -15,6 +19,7 @@ import { base64url } from 'jose';
 import { findAccount, type HeldAccount } from './accounts.ts';
 import { hasCode } from './connection.ts';
 import type { Identity } from './holder-record.ts';
+import type { PasskeyPlatform } from './passkey-platform.ts';
 import { enterPin, type PinDesk, type PinEntry } from './pin-entry.ts';
 import type { Prover, ProvingStage } from './prover.ts';
 import type { OpenRequest } from './request.ts';
@@ -33,17 +38,18 @@ export interface PresentOptions {
 }
 
 export interface PresentProgress {
-  readonly phase: 'pin' | 'proving' | 'sending';
+  readonly phase: 'pin' | 'passkey' | 'proving' | 'sending';
   /** While proving: which fact, and how far. */
   readonly fact?: FactId;
   readonly stage?: ProvingStage;
-  /** Facts proven, of how many. */
+  /** Facts proven and passkeys confirmed, of how many. */
   readonly done: number;
   readonly total: number;
 }
 
 export interface PresentationDesk extends PinDesk {
   readonly prover: Prover;
+  readonly passkeys: PasskeyPlatform;
   readonly requests: RequestDesk;
   readonly timeoutSeconds: number;
 }
@@ -58,7 +64,7 @@ interface Secrets {
  * One attempt at an accepted verification.
  * @returns the verifier's answer after it: done, or accepted with the next attempt open
  * @throws AkashiError `malformed` (no six digits, or any in pre-call mode), `account_unknown`,
- * `credential_expired`, `pin_wrong`, `pin_locked`: the attempt is not used up
+ * `credential_expired`, `pin_wrong`, `pin_locked`, `passkey_missing`, `passkey_unavailable`, `passkey_cancelled`: the attempt is not used up
  */
 export async function present(
   desk: PresentationDesk,
@@ -75,10 +81,14 @@ export async function present(
   const code = request.mode === 'call' ? parseCode(options.code ?? '') : null;
   const secrets = await gatherSecrets(desk, identity, open, entry, options);
   const nonce = base64url.decode(parse(base64url32, attempt.nonce));
+  const boundTo = (index: number) => ({ request: jws, index, nonce, code });
+  // After the PIN: a wrong one is told before the phone asks for the face. Before the proofs: they wait for nobody.
+  const assertion = await confirm(desk, identity, open, boundTo, options);
 
   const facts: WirePresentation['facts'] = [];
   for (const [index, asked] of request.facts.entries()) {
-    const bound = challenge({ request: jws, index, nonce, code });
+    if (!isRequestedFact(asked)) continue;
+    const bound = challenge(boundTo(index));
     const { proveAsked } = await import('./prepared-proof.ts');
     const proof = await proveAsked(desk, identity, { asked, ...secrets }, bound, {
       signal,
@@ -93,8 +103,28 @@ export async function present(
     attempt: attempt.attempt,
     ...(code === null ? {} : { code }),
     facts,
+    ...(assertion === null ? {} : { passkey: assertion }),
   };
   return sendPresentation(desk, identity, request.jti, presentation, signal);
+}
+
+/** The customer's confirmation by passkey, where the request asks for one. */
+async function confirm(
+  { passkeys: platform }: PresentationDesk,
+  { record }: Identity,
+  { request: { facts } }: OpenRequest,
+  boundTo: (index: number) => ChallengeParts,
+  { signal, onProgress }: PresentOptions,
+): Promise<PasskeyAssertion | null> {
+  for (const [index, asked] of facts.entries()) {
+    if (isRequestedFact(asked)) continue;
+    onProgress?.({ phase: 'passkey', done: 0, total: facts.length });
+    const { assertPasskey } = await import('./passkey.ts');
+    const challenge = challengeBytes(boundTo(index));
+    const { passkeys } = record;
+    return assertPasskey(platform, { passkeys, rpId: asked.rpId, challenge, signal });
+  }
+  return null;
 }
 
 async function gatherSecrets(

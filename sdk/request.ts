@@ -1,7 +1,7 @@
 import {
   AkashiError,
+  type AskedId,
   type Direction,
-  type FactId,
   type Mode,
   type PendingRequest,
   type Purpose,
@@ -25,7 +25,7 @@ export interface Asked {
   readonly direction: Direction;
   readonly purpose: Purpose;
   readonly transaction: Transaction | null;
-  readonly facts: readonly FactId[];
+  readonly facts: readonly AskedId[];
 }
 
 /** A verification as its device may show it. */

@@ -265,6 +265,7 @@ export class ScriptedVerifier {
       enrolledAt: this.now,
       pinChangedAt,
       triesLeft: 5 - tries,
+      passkeys: [],
       ...(holder === null ? {} : { receipt: await signJws('receipt', claims, this.signingKey) }),
       newer: [],
     });

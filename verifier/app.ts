@@ -4,6 +4,7 @@ import { routePath } from 'hono/route';
 import { addDeviceRoutes } from './device-routes.ts';
 import { addOperatorRoutes } from './operator-routes.ts';
 import { admitOrigin, answerPreflight } from './origin.ts';
+import { addPasskeyRoutes } from './passkey-routes.ts';
 import { addPinRoutes } from './pin-routes.ts';
 import { type ProblemAnswer, problemOf } from './problem.ts';
 import { addRequestRoutes } from './request-routes.ts';
@@ -46,6 +47,7 @@ export function createApp(options: VerifierOptions): Hono {
   // Devices first: `devices/current` is theirs, `devices/:id` the back end's.
   addDeviceRoutes(app, verifier);
   addPinRoutes(app, verifier);
+  addPasskeyRoutes(app, verifier);
   addTenantRoutes(app, verifier);
   addOperatorRoutes(app, verifier);
   addVerificationRoutes(app, verifier);

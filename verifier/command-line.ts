@@ -8,6 +8,7 @@ import {
   migrateCommand,
   operatorLinkCommand,
   tenantOriginsCommand,
+  tenantPasskeysCommand,
   verifyAuditCommand,
 } from './admin-commands.ts';
 import { AuditBroken } from './audit.ts';
@@ -24,6 +25,8 @@ const HELP = `akashi: verify callers without seeing what is verified
   akashi migrate
   akashi tenant add ID --name NAME [ORIGIN...]       prints the tenant's API key
   akashi tenant origins ID [ORIGIN...]               pages that may call from a browser
+  akashi tenant passkeys ID --rp-id HOST [--accept-screen-lock] | --off
+                                                     passkeys, and whether they are inherence
   akashi key add TENANT                              prints a further API key
   akashi operator add TENANT --name NAME [--role operator|admin]
                                                      prints the operator's id
@@ -61,6 +64,9 @@ const OPTIONS = {
   desk: { type: 'string' },
   file: { type: 'string' },
   head: { type: 'string' },
+  'rp-id': { type: 'string' },
+  'accept-screen-lock': { type: 'boolean' },
+  off: { type: 'boolean' },
 } as const;
 
 interface Command {
@@ -76,6 +82,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   migrate: { run: migrateCommand, words: [0, 0] },
   'tenant add': { run: addTenantCommand, words: [1, 1 + MAX_ORIGINS] },
   'tenant origins': { run: tenantOriginsCommand, words: [1, 1 + MAX_ORIGINS] },
+  'tenant passkeys': { run: tenantPasskeysCommand, words: [1, 1] },
   'key add': { run: addKeyCommand, words: [1, 1] },
   'operator add': { run: addOperatorCommand, words: [1, 1] },
   'operator link': { run: operatorLinkCommand, words: [2, 2] },

@@ -5,6 +5,7 @@ export {
   createTenant,
   type NewTenant,
   setOrigins,
+  setPasskeySettings,
 } from './admin.ts';
 export { createApp } from './app.ts';
 export { AuditBroken, type AuditFault, type AuditHead, auditOrigin, verifyAudit } from './audit.ts';
@@ -41,7 +42,7 @@ export {
 } from './proof.ts';
 export { type Service, type ServiceOptions, startVerifier } from './service.ts';
 export { openSqliteStore } from './sqlite-store.ts';
-export type { AuditEntry, Operator, Store, Tenant } from './store.ts';
+export type { AuditEntry, Operator, PasskeySettings, Store, Tenant } from './store.ts';
 export type { Random } from './token.ts';
 export { loadVerificationKeys, type VerificationKeys } from './verification-keys.ts';
 export type { Alert, LogEntry, Notice, VerifierOptions } from './verifier.ts';

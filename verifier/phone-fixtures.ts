@@ -3,12 +3,16 @@ import {
   bytesToInteger,
   type CircuitInputs,
   challenge,
+  challengeBytes,
   type DeviceKey,
   type DpopCall,
   type FactId,
   FIELD_ORDER,
   fieldFromBytes,
+  isRequestedFact,
+  type PasskeyAssertion,
   parse,
+  passkeyChallenge,
   pinChangeChallenge,
   publicJwkShape,
   type RequestedFact,
@@ -217,19 +221,27 @@ export interface AttemptParts {
   readonly account?: IssuedAccount;
   /** Another PIN key than the phone's own. */
   readonly pinKey?: bigint;
+  /** Signs where a passkey is asked for. */
+  readonly passkey?: (bound: Uint8Array, rpId: string) => Promise<PasskeyAssertion>;
 }
 
 /** A presentation for the open attempt, as a good phone makes it. */
 export async function makePresentation(
   phone: EnrolledPhone,
-  { opened, code, account, pinKey }: AttemptParts,
+  { opened, code, account, pinKey, passkey }: AttemptParts,
 ) {
   const request = textOf(opened, 'request');
   const { attempt, nonce } = attemptOf(opened);
   const asked = parse(requestShape, decodeJwt(request));
   const facts = [];
+  let assertion: PasskeyAssertion | undefined;
   for (const [index, entry] of asked.facts.entries()) {
-    const bound = challenge({ request, index, nonce: base64url.decode(nonce), code: code ?? null });
+    const parts = { request, index, nonce: base64url.decode(nonce), code: code ?? null };
+    if (!isRequestedFact(entry)) {
+      assertion = await passkey?.(challengeBytes(parts), entry.rpId);
+      continue;
+    }
+    const bound = challenge(parts);
     const proof =
       entry.fact === 'pin'
         ? await provePin(phone, bound, pinKey)
@@ -237,7 +249,12 @@ export async function makePresentation(
     const credential = entry.fact === 'account' ? { credential: account?.credential } : {};
     facts.push({ fact: entry.fact, version: entry.version, proof, ...credential });
   }
-  return { attempt, ...(code === undefined ? {} : { code }), facts };
+  return {
+    attempt,
+    ...(code === undefined ? {} : { code }),
+    facts,
+    ...(assertion === undefined ? {} : { passkey: assertion }),
+  };
 }
 
 export function attemptOf(answer: Answer): {
@@ -259,6 +276,17 @@ export function provePin(phone: EnrolledPhone, bound: bigint, pinKey = phone.pin
 export function proveChange(phone: EnrolledPhone, nonce: string, commitment: bigint): Promise<WireProof> {
   const parts = { thumbprint: phone.thumbprint, nonce: base64url.decode(nonce), commitment };
   return provePin(phone, pinChangeChallenge(parts));
+}
+
+/** The proof of the PIN that comes with a new passkey. */
+export function provePasskeyOwner(
+  phone: EnrolledPhone,
+  made: Uint8Array,
+  id: string,
+  pinKey?: bigint,
+): Promise<WireProof> {
+  const parts = { thumbprint: phone.thumbprint, challenge: made, id: base64url.decode(id) };
+  return provePin(phone, passkeyChallenge(parts), pinKey);
 }
 
 function proveAccount(

@@ -1,11 +1,12 @@
 import {
   AkashiError,
+  type AskedId,
   FACTS,
-  type FactId,
+  PASSKEY,
   type Policy,
   type Purpose,
   type Request,
-  type RequestedFact,
+  type Requested,
   type Start,
   signJws,
   tenantScope,
@@ -14,7 +15,15 @@ import { base64url } from 'jose';
 import type { Caller } from './caller.ts';
 import { signingKey } from './keys.ts';
 import { seal, unseal } from './sealed.ts';
-import type { Device, Idempotency, Limit, NewVerification, VerificationRow } from './store.ts';
+import type {
+  Device,
+  Idempotency,
+  Limit,
+  NewVerification,
+  PasskeySettings,
+  Tenant,
+  VerificationRow,
+} from './store.ts';
 import { newToken, sha256 } from './token.ts';
 import { runHook, type Verifier } from './verifier.ts';
 
@@ -30,7 +39,7 @@ const MAX_AUDIENCE = 16;
 
 /**
  * Starts a verification for a caller and tells the subject's devices.
- * @throws AkashiError `forbidden`, `rate_limited`, `policy_unknown`, `no_device`, `idempotency_mismatch`, `malformed`
+ * @throws AkashiError `forbidden`, `rate_limited`, `policy_unknown`, `no_device`, `no_passkey`, `passkeys_off`, `idempotency_mismatch`, `malformed`
  */
 export async function startVerification(
   verifier: Verifier,
@@ -56,7 +65,9 @@ export async function startVerification(
     await store.recordNoDevice(tenant, start.subject, caller.actor, now);
     throw new AkashiError('no_device');
   }
-  const verification = await signRequest(verifier, caller, start, { policy, purpose, devices, now });
+  const { passkeys } = caller.tenant;
+  const able = policy.facts.includes(PASSKEY.fact) ? await withPasskey(verifier, devices, passkeys) : devices;
+  const verification = await signRequest(verifier, caller, start, { policy, purpose, devices: able, now });
   const result = await store.createVerification(verification, caller.actor, idempotency);
   if (typeof result === 'string') throw new AkashiError(result);
   if (result.created && mayNotify) {
@@ -110,6 +121,22 @@ async function findPolicy(
   return { policy, purpose };
 }
 
+/** @throws AkashiError `passkeys_off`, `no_passkey` when none of these devices has one of the tenant's rpId */
+async function withPasskey(
+  { store }: Verifier,
+  devices: readonly Device[],
+  settings: PasskeySettings | null,
+): Promise<readonly Device[]> {
+  if (settings === null) throw new AkashiError('passkeys_off');
+  const able: Device[] = [];
+  for (const device of devices) {
+    const passkeys = await store.passkeys(device.tenant, device.device);
+    if (passkeys.some(({ rpId }) => rpId === settings.rpId)) able.push(device);
+  }
+  if (able.length === 0) throw new AkashiError('no_passkey');
+  return able;
+}
+
 async function signRequest(
   verifier: Verifier,
   caller: Caller,
@@ -136,7 +163,7 @@ async function signRequest(
     direction: start.call.direction,
     purpose,
     ...(start.transaction === undefined ? {} : { transaction: start.transaction }),
-    facts: policy.facts.map((fact) => requestedFact(fact, tenant, start)),
+    facts: policy.facts.map((fact) => requestedEntry(fact, caller.tenant, start)),
     nonce: base64url.encode(random(32)),
     iat: now,
     exp: expiresAt,
@@ -161,7 +188,7 @@ async function signRequest(
   };
 }
 
-function requestedFact(fact: FactId, tenant: string, start: Start): RequestedFact {
+function requestedEntry(fact: AskedId, { tenant, passkeys }: Tenant, start: Start): Requested {
   switch (fact) {
     case 'pin':
       return { fact, version: FACTS.pin.version };
@@ -169,5 +196,8 @@ function requestedFact(fact: FactId, tenant: string, start: Start): RequestedFac
       const scope = tenantScope(tenant).toString();
       return { fact, version: FACTS.account.version, scope, accountRef: start.accountRef ?? '0' };
     }
+    case PASSKEY.fact:
+      if (passkeys === null) throw new AkashiError('passkeys_off');
+      return { ...PASSKEY, rpId: passkeys.rpId };
   }
 }

@@ -13,6 +13,7 @@ import {
 } from './sqlite-database.ts';
 import * as devices from './sqlite-devices.ts';
 import * as operators from './sqlite-operators.ts';
+import * as passkeys from './sqlite-passkeys.ts';
 import * as pins from './sqlite-pins.ts';
 import * as requests from './sqlite-requests.ts';
 import * as tenants from './sqlite-tenants.ts';
@@ -41,6 +42,7 @@ function tenantVerbs(db: SqliteDatabase) {
   return {
     createTenant: write(tenants.createTenant),
     setOrigins: write(tenants.setOrigins),
+    setPasskeySettings: write(tenants.setPasskeySettings),
     tenant: read(tenants.findTenant),
     knowsOrigin: read(tenants.knowsOrigin),
     addApiKey: write(tenants.addApiKey),
@@ -76,6 +78,11 @@ function deviceVerbs(db: SqliteDatabase) {
     beginPinChange: write(pins.beginPinChange),
     takePinChange: write(pins.takePinChange),
     completePinChange: write(pins.completePinChange),
+    beginPasskey: write(passkeys.beginPasskey),
+    takePasskeyChallenge: write(passkeys.takePasskeyChallenge),
+    addPasskey: write(passkeys.addPasskey),
+    passkeys: read(passkeys.listPasskeys),
+    removePasskey: write(passkeys.removePasskey),
     revokeDevice: write(devices.revokeDevice),
     stopDevice: write(devices.stopDevice),
   } satisfies Partial<Store>;

@@ -3,6 +3,7 @@ import { attemptContract } from './store-contract-attempts.ts';
 import { auditContract } from './store-contract-audit.ts';
 import { claimContract } from './store-contract-claims.ts';
 import { deviceContract } from './store-contract-devices.ts';
+import { passkeyContract } from './store-contract-passkeys.ts';
 import { pinContract } from './store-contract-pins.ts';
 import { raceContract } from './store-contract-races.ts';
 import { requestContract } from './store-contract-requests.ts';
@@ -35,6 +36,7 @@ export function storeContract(name: string, open: () => Promise<StoreHarness>): 
     tenantContract(store);
     deviceContract(store);
     pinContract(store);
+    passkeyContract(store);
     verificationContract(store);
     requestContract(store);
     attemptContract(store);

@@ -2,6 +2,7 @@ import {
   AkashiError,
   enrolmentBody,
   issuerBody,
+  PASSKEY,
   type PublicJwk,
   parse,
   policyBody,
@@ -67,6 +68,9 @@ export function addTenantRoutes(app: Hono, verifier: Verifier): void {
   app.post('/v1/policies', async (c) => {
     const caller = await authenticateBackend(verifier, c);
     const policy = parseBody(policyBody, c.req.raw, caller.body);
+    // A policy that no request could be made of.
+    if (policy.facts.includes(PASSKEY.fact) && caller.tenant.passkeys === null)
+      throw new AkashiError('passkeys_off');
     return c.json(await store.putPolicy(caller.tenant.tenant, policy, now()));
   });
 

@@ -41,7 +41,7 @@ const ja = {
   amount: '金額（円）',
   payee: 'お相手',
   start: '確認を始める',
-  facts: { pin: '暗証番号', account: '口座' },
+  facts: { pin: '暗証番号', account: '口座', passkey: 'パスキー' },
 
   // claiming
   claimTitle: '事前確認番号を受け付ける',
@@ -143,7 +143,7 @@ const en: Texts = {
   amount: 'Amount (yen)',
   payee: 'Payee',
   start: 'Start',
-  facts: { pin: 'PIN', account: 'account' },
+  facts: { pin: 'PIN', account: 'account', passkey: 'passkey' },
 
   claimTitle: 'Take a pre-call code',
   claimText: 'For customers who verified before the call; checked with the customer number and reason above.',

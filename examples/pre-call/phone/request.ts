@@ -1,4 +1,4 @@
-import { AkashiError, type FactId } from '@akashi/circuits';
+import { AkashiError, type AskedId } from '@akashi/circuits';
 import type { Asked, CheckedRequest } from '@akashi/sdk/holder';
 import { element } from '../element.ts';
 import { inLanguage, money } from '../language.ts';
@@ -124,7 +124,11 @@ function details(phone: Phone, asked: Asked, deadline: number, over: () => void)
     element('div', {}, element('dt', {}, name), element('dd', {}, ...value));
   const { operator, transaction } = asked;
   const call = asked.mode === 'precall' ? texts.noCallYet : texts[asked.direction];
-  const proven: Readonly<Record<FactId, string>> = { pin: texts.factPin, account: texts.factAccount };
+  const proven: Readonly<Record<AskedId, string>> = {
+    pin: texts.factPin,
+    account: texts.factAccount,
+    passkey: texts.factPasskey,
+  };
   return element(
     'dl',
     { class: 'details' },
