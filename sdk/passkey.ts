@@ -65,7 +65,7 @@ export async function makePasskey(
       attestation: textOf(response.attestationObject),
       clientData: textOf(response.clientDataJSON),
     }),
-    transports: knownTransports(response.getTransports?.()),
+    transports: transportsOf(made),
   };
 }
 
@@ -138,18 +138,18 @@ function read<S extends v.GenericSchema>(shape: S, credential: Credential): v.In
 }
 
 /** What is no hint that we know is left out: it is only a hint. */
-function knownTransports(hints: unknown): KeptPasskey['transports'] {
+function transportsOf(credential: Credential): KeptPasskey['transports'] {
+  const response: unknown = 'response' in credential ? credential.response : null;
+  if (typeof response !== 'object' || response === null || !('getTransports' in response)) return [];
+  // Called on the browser's own object: a parsed copy would not do.
+  const hints: unknown = typeof response.getTransports === 'function' ? response.getTransports() : [];
   return Array.isArray(hints) ? hints.filter((hint) => v.is(passkeyTransport, hint)) : [];
 }
 
 const buffer = v.instance(ArrayBuffer);
 const createdShape = v.object({
   rawId: buffer,
-  response: v.object({
-    attestationObject: buffer,
-    clientDataJSON: buffer,
-    getTransports: v.optional(v.function()),
-  }),
+  response: v.object({ attestationObject: buffer, clientDataJSON: buffer }),
 });
 const gotShape = v.object({
   rawId: buffer,

@@ -9,6 +9,10 @@ export interface PhonePage {
   enrol(link: string, pin: string): Promise<PageState>;
   requests(): Promise<readonly string[]>;
   present(id: string, code: string, pin: string): Promise<Result>;
+  /** The passkeys of this device afterwards, and whether it can confirm with them. */
+  addPasskey(pin: string): Promise<PasskeyResult>;
+  removePasskeys(): Promise<PasskeyResult>;
+  canMakePasskeys(): Promise<boolean>;
   /** Presents, and gives up when the prover reports this. */
   presentAndAbort(id: string, code: string, pin: string, stage: 'loading' | 'proving'): Promise<Result>;
   history(): Promise<readonly string[]>;
@@ -20,6 +24,8 @@ export interface PageState {
   readonly device: string | null;
   readonly storageLost: boolean;
 }
+
+export type PasskeyResult = { readonly usable: readonly boolean[] } | { readonly error: ErrorCode };
 
 export type Result = { readonly verdict: string | null } | { readonly error: ErrorCode };
 
@@ -41,13 +47,21 @@ function stateOf({ enrolled, storageLost }: Holder): PageState {
   return { device: enrolled?.device ?? null, storageLost };
 }
 
-async function result(work: Promise<{ readonly verdict: string | null }>): Promise<Result> {
+async function orCode<T>(work: Promise<T>): Promise<T | { readonly error: ErrorCode }> {
   try {
-    return { verdict: (await work).verdict };
+    return await work;
   } catch (error) {
     if (!(error instanceof AkashiError)) throw error;
     return { error: error.code };
   }
+}
+
+function result(work: Promise<{ readonly verdict: string | null }>): Promise<Result> {
+  return orCode(work.then(({ verdict }) => ({ verdict })));
+}
+
+async function passkeys(): Promise<{ readonly usable: readonly boolean[] }> {
+  return { usable: (await opened().status()).passkeys.map(({ usable }) => usable) };
 }
 
 const page: PhonePage = {
@@ -76,6 +90,15 @@ const page: PhonePage = {
     };
     return result(opened().present(id, { code, pin, signal, onProgress }));
   },
+  addPasskey: (pin) => orCode(opened().addPasskey({ pin, name: 'customer' }).then(passkeys)),
+  removePasskeys: () =>
+    orCode(
+      (async () => {
+        for (const { passkey } of (await opened().status()).passkeys) await opened().removePasskey(passkey);
+        return passkeys();
+      })(),
+    ),
+  canMakePasskeys: () => opened().canMakePasskeys(),
   history: async () => (await opened().history()).map(({ outcome }) => outcome),
   violations: () => violations,
 };
