@@ -4,7 +4,7 @@ import type { Policy, Purpose } from '@akashi/circuits';
 export const PRECALL_POLICY = 'standard';
 
 /** What the bank verifies callers for, by policy. Operators choose from these; so do customers before a call. */
-export const PURPOSES: Readonly<Record<'standard' | 'transfer' | 'appointment', Purpose[]>> = {
+export const PURPOSES: Readonly<Record<'standard' | 'transfer' | 'appointment' | 'payee', Purpose[]>> = {
   standard: [
     { id: 'inquiry', text: { ja: '残高・お取引内容のご照会', en: 'Balance and account enquiries' } },
     { id: 'address', text: { ja: 'ご住所・お電話番号の変更', en: 'Change of address or phone number' } },
@@ -14,6 +14,7 @@ export const PURPOSES: Readonly<Record<'standard' | 'transfer' | 'appointment', 
     { id: 'transfer', text: { ja: 'お振込みの確認', en: 'Confirm a transfer' } },
     { id: 'limit', text: { ja: '利用限度額の変更', en: 'Change a limit' } },
   ],
+  payee: [{ id: 'payee', text: { ja: '新しい振込先の登録', en: 'Add a new payee' } }],
   appointment: [{ id: 'visit', text: { ja: 'ご来店の予約', en: 'Book a visit' } }],
 };
 
@@ -21,5 +22,6 @@ export const PURPOSES: Readonly<Record<'standard' | 'transfer' | 'appointment', 
 export const POLICIES: readonly Omit<Policy, 'version'>[] = [
   { policy: 'standard', facts: ['pin', 'account'], purposes: PURPOSES.standard },
   { policy: 'transfer', facts: ['pin', 'account'], purposes: PURPOSES.transfer },
+  { policy: 'payee', facts: ['pin', 'passkey'], purposes: PURPOSES.payee },
   { policy: 'appointment', facts: ['pin'], purposes: PURPOSES.appointment },
 ];

@@ -93,6 +93,7 @@ const ja = {
 
   failures: {
     no_device: 'このお客さま番号には、登録された端末がありません。',
+    no_passkey: 'このお客さまの端末には、パスキーがありません。ほかの確認の内容を選んでください。',
     rate_limited: '短い間に続けて始めています。少し待ってから、もう一度お試しください。',
     busy: 'ただいま混み合っています。少し待ってから、もう一度お試しください。',
     network: '通信できませんでした。',
@@ -197,6 +198,7 @@ const en: Texts = {
 
   failures: {
     no_device: 'No phone is set up for this customer number.',
+    no_passkey: 'This customer’s phone has no passkey. Choose another kind of check.',
     rate_limited: 'Too many were started in a short time. Please wait a moment and try again.',
     busy: 'The verifier is busy right now. Please try again in a moment.',
     network: 'There was no connection.',
