@@ -62,11 +62,15 @@ export async function startVerification(
     .sort((a, b) => b.enrolledAt - a.enrolledAt)
     .slice(0, MAX_AUDIENCE);
   if (devices.length === 0) {
-    await store.recordNoDevice(tenant, start.subject, caller.actor, now);
+    await store.recordRefusedStart({ tenant, subject: start.subject, lacking: 'device' }, caller.actor, now);
     throw new AkashiError('no_device');
   }
   const { passkeys } = caller.tenant;
   const able = policy.facts.includes(PASSKEY.fact) ? await withPasskey(verifier, devices, passkeys) : devices;
+  if (able.length === 0) {
+    await store.recordRefusedStart({ tenant, subject: start.subject, lacking: 'passkey' }, caller.actor, now);
+    throw new AkashiError('no_passkey');
+  }
   const verification = await signRequest(verifier, caller, start, { policy, purpose, devices: able, now });
   const result = await store.createVerification(verification, caller.actor, idempotency);
   if (typeof result === 'string') throw new AkashiError(result);
@@ -121,7 +125,7 @@ async function findPolicy(
   return { policy, purpose };
 }
 
-/** @throws AkashiError `passkeys_off`, `no_passkey` when none of these devices has one of the tenant's rpId */
+/** Those of the devices that have a passkey of the tenant's rpId. @throws AkashiError `passkeys_off` */
 async function withPasskey(
   { store }: Verifier,
   devices: readonly Device[],
@@ -133,7 +137,6 @@ async function withPasskey(
     const passkeys = await store.passkeys(device.tenant, device.device);
     if (passkeys.some(({ rpId }) => rpId === settings.rpId)) able.push(device);
   }
-  if (able.length === 0) throw new AkashiError('no_passkey');
   return able;
 }
 

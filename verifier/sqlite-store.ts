@@ -101,7 +101,7 @@ function verificationVerbs(db: SqliteDatabase) {
   };
   return {
     createVerification: write(verifications.createVerification),
-    recordNoDevice: write(verifications.recordNoDevice),
+    recordRefusedStart: write(verifications.recordRefusedStart),
     verification: async (tenant, verification, now) => {
       const found = await find(tenant, verification);
       const [row] = await settled(found === undefined ? [] : [found], now);

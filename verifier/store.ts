@@ -362,8 +362,12 @@ export interface Store {
   ): Promise<
     { readonly row: VerificationRow; readonly created: boolean } | Extract<ErrorCode, 'idempotency_mismatch'>
   >;
-  /** Records that a start was refused with `no_device`. */
-  recordNoDevice(tenant: string, subject: string, actor: Actor, now: number): Promise<void>;
+  /** Records that a start was refused because the subject lacks what it takes. */
+  recordRefusedStart(
+    start: { readonly tenant: string; readonly subject: string; readonly lacking: 'device' | 'passkey' },
+    actor: Actor,
+    now: number,
+  ): Promise<void>;
   /** Expiry is applied before any verification is read or changed: a row given out is never over its time. */
   verification(tenant: string, verification: string, now: number): Promise<VerificationRow | undefined>;
   /** Those of the last hour that this operator started or claimed, newest first, at most 50. None that is open is older. */
@@ -451,7 +455,7 @@ export interface Store {
   recordSeen(tenant: string, verification: string, operator: string, now: number): Promise<void>;
 
   // upkeep
-  /** Ends what is over its time and forgets what has served: jti, limits, links, sessions. The number of verdicts set. */
+  /** Ends what is over its time and forgets what has served: jti, limits, links, sessions, challenges of passkeys. The number of verdicts set. */
   sweep(now: number): Promise<number>;
   /** Numbers entries not yet linked into each tenant's chain. The number linked. @throws AuditBroken on a gap */
   linkAudit(): Promise<number>;
