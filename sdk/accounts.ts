@@ -125,7 +125,7 @@ async function opensRoot(
 }
 
 /** `accountsRoot` of the credential, which was checked when it came. */
-export function accountsRootOf({ credential }: IssuedAccounts): string {
+export function accountsRootOf({ credential }: Pick<IssuedAccounts, 'credential'>): string {
   return parseCredential(payloadOf(credential)).accountsRoot;
 }
 

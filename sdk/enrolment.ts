@@ -14,7 +14,7 @@ import {
 import { checkIssuedAccounts } from './accounts.ts';
 import { hasCode, readAnswer } from './connection.ts';
 import type { DeviceConnection, DeviceIdentity } from './device-connection.ts';
-import { HOLDER_RECORD, type HolderRecord, type Identity } from './holder-record.ts';
+import { HOLDER_RECORD, type HolderRecord, type Identity, type OpenIdentity } from './holder-record.ts';
 import { parseNewPin } from './new-pin.ts';
 import { evaluatePin } from './pin-entry.ts';
 import type { DeviceStorage } from './storage.ts';
@@ -70,7 +70,7 @@ export interface EnrolmentDesk {
 
 /** A device that is enrolled, and the key of its PIN while it is in memory. */
 export interface Enrolment {
-  readonly identity: Identity;
+  readonly identity: OpenIdentity;
   readonly pinKey: bigint;
 }
 

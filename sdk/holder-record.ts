@@ -31,7 +31,7 @@ const keptPasskey = v.strictObject({
 });
 export type KeptPasskey = v.InferOutput<typeof keptPasskey>;
 
-export const holderRecordShape = v.strictObject({
+const recordEntries = {
   verifier: v.string(),
   /** Thumbprint of the verifier's root key. */
   root: base64url32,
@@ -39,23 +39,55 @@ export const holderRecordShape = v.strictObject({
   tenant: v.strictObject({ id: reference, name: text }),
   subject: reference,
   enrolledAt: time,
-  holderSecret: fieldText,
   holder: fieldText,
   /** `commitment` of the PIN. */
   commitment: fieldText,
   /** Of a new PIN whose registration was sent and not yet confirmed; `null` when none was. */
   nextCommitment: v.nullable(fieldText),
-  issued: issuedAccountsShape,
   accountsExpireAt: time,
   /** Records of before passkeys have none. */
   passkeys: v.optional(v.array(keptPasskey), []),
+};
+
+export const holderRecordShape = v.strictObject({
+  ...recordEntries,
+  holderSecret: fieldText,
+  issued: issuedAccountsShape,
 });
 export type HolderRecord = v.InferOutput<typeof holderRecordShape>;
 
-/** The device enrolled here: its key, whom it trusts, what it remembers. */
-export interface Identity extends DeviceIdentity {
+const bytes = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]+$/));
+/** The record of a device whose secrets only a passkey brings back (see secrets.ts). */
+export const wrappedRecordShape = v.strictObject({
+  ...recordEntries,
+  issued: v.strictObject({
+    credential: issuedAccountsShape.entries.credential,
+    accounts: v.array(v.strictObject({ label: text })),
+  }),
+  wrapped: v.strictObject({ passkey: base64url16, salt: bytes, iv: bytes, ciphertext: bytes }),
+});
+export type WrappedRecord = v.InferOutput<typeof wrappedRecordShape>;
+export type KeptRecord = HolderRecord | WrappedRecord;
+
+interface KnownDevice extends DeviceIdentity {
   readonly thumbprint: string;
+}
+
+/** A device whose secrets are at hand. */
+export interface OpenIdentity extends KnownDevice {
   readonly record: HolderRecord;
+}
+
+/** One whose secrets only a passkey brings back. */
+export interface WrappedIdentity extends KnownDevice {
+  readonly record: WrappedRecord;
+}
+
+/** The device enrolled here: its key, whom it trusts, what it remembers. */
+export type Identity = OpenIdentity | WrappedIdentity;
+
+export function isOpen(identity: Identity): identity is OpenIdentity {
+  return !('wrapped' in identity.record);
 }
 
 /**
@@ -66,10 +98,11 @@ export async function loadIdentity(storage: DeviceStorage, verifier: string): Pr
   const key = await storage.key();
   if (key === null) return null;
   const stored = await storage.read(HOLDER_RECORD);
-  const record = parseStored(holderRecordShape, stored);
+  const record = parseStored(v.union([holderRecordShape, wrappedRecordShape]), stored);
   // A storage filled against another verifier: not this device's, and not to be sent there.
   if (record.verifier !== verifier) throw new AkashiError('storage_unavailable');
-  return { key, root: record.root, thumbprint: await thumbprint(key.jwk), record };
+  const device = { key, root: record.root, thumbprint: await thumbprint(key.jwk) };
+  return 'wrapped' in record ? { ...device, record } : { ...device, record };
 }
 
 /**
@@ -78,9 +111,9 @@ export async function loadIdentity(storage: DeviceStorage, verifier: string): Pr
  */
 export async function updateRecord(
   storage: DeviceStorage,
-  { record: { device, verifier } }: Identity,
-  change: (record: HolderRecord) => HolderRecord,
-): Promise<HolderRecord> {
+  { record: { device, verifier } }: { readonly record: Pick<KeptRecord, 'device' | 'verifier'> },
+  change: (record: KeptRecord) => KeptRecord,
+): Promise<KeptRecord> {
   return storage.exclusive(async () => {
     const current = await loadIdentity(storage, verifier);
     if (current?.record.device !== device) throw new AkashiError('not_enrolled');

@@ -13,9 +13,9 @@ import {
   unregister,
 } from './enrolment.ts';
 import { type HistoryEntry, readHistory } from './history.ts';
-import { type Identity, updateRecord } from './holder-record.ts';
+import { type Identity, isOpen, type OpenIdentity, updateRecord } from './holder-record.ts';
 import { idleWork } from './idle-work.ts';
-import type { AddPasskeyOptions } from './passkey-enrolment.ts';
+import type { AddedPasskey, AddPasskeyOptions } from './passkey-enrolment.ts';
 import { browserPasskeys, type PasskeyPlatform } from './passkey-platform.ts';
 import { type ChangePinOptions, changePin } from './pin-change.ts';
 import { preparePin } from './pin-preparation.ts';
@@ -25,6 +25,7 @@ import type { Prover } from './prover.ts';
 import { queue } from './queue.ts';
 import type { CheckedRequest } from './request.ts';
 import { openRequestDesk, type Wait } from './request-desk.ts';
+import type { Opening } from './secrets.ts';
 import type { DeviceStorage } from './storage.ts';
 
 export type { IssuedAccounts } from './accounts.ts';
@@ -32,7 +33,7 @@ export type { Enrolled } from './enrolled-device.ts';
 export { type EnrolmentLink, type EnrolPhase, type Exchange, parseEnrolmentLink } from './enrolment.ts';
 export type { HistoryEntry } from './history.ts';
 export { parseNewPin } from './new-pin.ts';
-export type { AddPasskeyOptions } from './passkey-enrolment.ts';
+export type { AddedPasskey, AddPasskeyOptions } from './passkey-enrolment.ts';
 export type { PasskeyPlatform } from './passkey-platform.ts';
 export type { IdleOptions, PrepareProgress } from './prepared-proof.ts';
 export type { PresentProgress } from './presentation.ts';
@@ -128,9 +129,8 @@ export interface Holder {
   /**
    * Adds a passkey of this phone, for requests that ask for one. To be called from a tap. Throws also `pin_wrong` with
    * `triesLeft`, `pin_locked`, `passkeys_off`, `passkey_refused`, `passkey_unavailable`, `passkey_cancelled`.
-   * @returns its id at the verifier
    */
-  addPasskey(options: AddPasskeyOptions): Promise<string>;
+  addPasskey(options: AddPasskeyOptions): Promise<AddedPasskey>;
   /** From then on nobody can confirm with it. The phone's own list still shows it, until the customer removes it there. */
   removePasskey(passkey: string, options?: Call): Promise<void>;
   refreshAccounts(exchange: Exchange, options?: Call): Promise<Enrolled>;
@@ -201,29 +201,44 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
     prepare: ({ signal, onProgress } = {}) =>
       idle.run(signal, async (stopped) => {
         const identity = await device.identity();
+        // Nothing lies ready beside wrapped secrets: it is made when they are opened.
+        if (!isOpen(identity)) return forgetStale(storage, identity);
         const { prepareAccounts } = await import('./prepared-proof.ts');
         await prepareAccounts(desk, identity, { signal: stopped, ...(onProgress && { onProgress }) });
       }),
     changePin: (changeOptions) =>
       inTurn(async () => {
-        await changePin(desk, await device.identity(), conversation.currentPin(), changeOptions);
+        const identity = await opened(desk, await device.identity(), changeOptions.signal);
+        await changePin(desk, identity, conversation.currentPin(), changeOptions);
         conversation.forgetPins();
       }),
     canMakePasskeys: () => passkeys.isAvailable(),
     addPasskey: (passkeyOptions) =>
       inTurn(async () => {
         const { addPasskey } = await import('./passkey-enrolment.ts');
-        return addPasskey(desk, await device.identity(), conversation.currentPin(), passkeyOptions);
+        const added = await addPasskey(
+          desk,
+          await device.identity(),
+          conversation.currentPin(),
+          passkeyOptions,
+        );
+        await device.load();
+        return added;
       }),
     removePasskey: (passkey, { signal } = {}) =>
       inTurn(async () => {
         const { removePasskey } = await import('./passkey-enrolment.ts');
         await removePasskey(desk, await device.identity(), passkey, signal);
+        await device.load();
       }),
     async refreshAccounts(exchange, { signal } = {}) {
       const identity = await device.identity();
       const accounts = await refreshAccounts(desk, identity, exchange, signal);
-      await updateRecord(storage, identity, (record) => ({ ...record, ...accounts }));
+      if (isOpen(identity)) await updateRecord(storage, identity, (record) => ({ ...record, ...accounts }));
+      else {
+        const { keepWrappedAccounts } = await import('./passkey-enrolment.ts');
+        await keepWrappedAccounts(desk, identity, accounts, signal);
+      }
       await forgetStale(storage, identity);
       return enrolledNow(device);
     },
@@ -244,6 +259,17 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
     // Before the first answer of the verifier the own clock has to do: only a word depends on it.
     history: async () => readHistory(storage, connection.knownTime() ?? Math.floor(now() / 1000)),
   };
+}
+
+/** The device with its secrets, by a gesture where they are wrapped. */
+async function opened(
+  desk: Opening,
+  identity: Identity,
+  signal: AbortSignal | undefined,
+): Promise<OpenIdentity> {
+  if (isOpen(identity)) return identity;
+  const { openSecrets } = await import('./secrets.ts');
+  return (await openSecrets(desk, identity, signal)).identity;
 }
 
 function holderStatus(status: DeviceStatus, { record }: Identity): HolderStatus {

@@ -8,12 +8,22 @@ import {
 } from '@akashi/circuits';
 import { base64url } from 'jose';
 import { checkAnswer, hasCode, readAnswer } from './connection.ts';
-import { type Identity, updateRecord } from './holder-record.ts';
-import { makePasskey } from './passkey.ts';
+import {
+  type HolderRecord,
+  type Identity,
+  type KeptPasskey,
+  type KeptRecord,
+  loadIdentity,
+  updateRecord,
+  type WrappedIdentity,
+} from './holder-record.ts';
+import { assertPasskey, makePasskey, type Prf } from './passkey.ts';
 import type { PasskeyPlatform } from './passkey-platform.ts';
 import { enterPin, type PinDesk, type PinEntry } from './pin-entry.ts';
+import { dropStalePreparations } from './preparation-store.ts';
 import { provePin } from './prepared-proof.ts';
 import type { Prover } from './prover.ts';
+import { keyFrom, openSecrets, type Wrapping, wrap } from './secrets.ts';
 
 // Passkeys of a device: made and removed (docs/protocol.md, section 5). Loaded when first needed.
 
@@ -22,7 +32,19 @@ export interface AddPasskeyOptions {
   readonly pin: string;
   /** What the phone's own list of passkeys shows beside the tenant, e.g. the login name. It stays on the phone. */
   readonly name?: string;
+  /**
+   * Keeps this device's secrets under the passkey from now on, where the phone can (WebAuthn's PRF): each use of them then
+   * takes the gesture, and a phone that loses the passkey has to be enrolled anew.
+   */
+  readonly wrapSecrets?: boolean;
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface AddedPasskey {
+  /** Its id at the verifier. */
+  readonly passkey: string;
+  /** Whether it wraps this device's secrets. */
+  readonly wrapsSecrets: boolean;
 }
 
 export interface PasskeyDesk extends PinDesk {
@@ -34,25 +56,26 @@ const PATH = '/v1/devices/current/passkeys';
 
 /**
  * @param entry what was typed as the current PIN
- * @returns its id at the verifier
  * @throws AkashiError `pin_wrong` with `triesLeft`, `pin_locked`, `passkeys_off`, `passkey_refused`,
  * `passkey_unavailable`, `passkey_cancelled`
  */
 export async function addPasskey(
   desk: PasskeyDesk,
-  identity: Identity,
+  known: Identity,
   entry: PinEntry,
-  { pin, name = identity.record.tenant.name, signal }: AddPasskeyOptions,
-): Promise<string> {
-  const { connection, storage, passkeys } = desk;
-  const { device, tenant } = identity.record;
+  { pin, name = known.record.tenant.name, wrapSecrets = false, signal }: AddPasskeyOptions,
+): Promise<AddedPasskey> {
+  const { connection, passkeys, random } = desk;
+  const { device, tenant } = known.record;
+  const { identity } = await openSecrets(desk, known, signal);
   const call = { method: 'POST', path: `${PATH}/options`, repeatable: true, signal } as const;
   const options = readAnswer(await connection.send(identity, call), passkeyOptionsAnswer);
   // Before the phone makes one: a wrong PIN would leave it with a passkey that nobody knows.
   const use = { use: 'current' } as const;
   const pinKey = await enterPin(desk, identity, entry, { pin: parsePin(pin), use, signal });
-  const made = await makePasskey(passkeys, { options, device, tenantName: tenant.name, name, signal });
-  const { registration, transports } = made;
+  const salt = wrapSecrets ? new Uint8Array(random(32)) : null;
+  const wanted = { options, device, tenantName: tenant.name, name, salt, signal };
+  const { registration, transports, prf } = await makePasskey(passkeys, wanted);
   const bound = passkeyChallenge({
     thumbprint: identity.thumbprint,
     challenge: base64url.decode(options.challenge),
@@ -67,29 +90,114 @@ export async function addPasskey(
   });
   const { passkey } = readAnswer(answer, passkeyAnswer);
   const kept = { passkey, id: registration.id, rpId: options.rpId, transports };
-  await updateRecord(storage, identity, (record) => ({ ...record, passkeys: [...record.passkeys, kept] }));
+  await updateRecord(desk.storage, identity, (record) => withPasskey(record, kept));
   delete entry.sent;
   delete entry.evaluation;
   delete entry.right;
-  return passkey;
+  const wrapsSecrets = salt !== null && (await wrapBy(desk, identity.record, { kept, salt, prf, signal }));
+  return { passkey, wrapsSecrets };
 }
 
-/** One that the verifier does not know any more is forgotten here too. @throws AkashiError `not_found` for one of nobody */
+function withPasskey(record: KeptRecord, passkey: KeptPasskey): KeptRecord {
+  return { ...record, passkeys: [...record.passkeys, passkey] };
+}
+
+/**
+ * Puts the secrets under a passkey's PRF. @returns false where the phone has none: then they stay as they were
+ * @param opened the secrets
+ */
+async function wrapBy(
+  desk: PasskeyDesk,
+  opened: HolderRecord,
+  { kept, salt, prf, signal }: NewWrapping,
+): Promise<boolean> {
+  if (!prf.enabled) return false;
+  const output = prf.output ?? (await askAgain(desk, { kept, salt, prf, signal }));
+  if (output === null) return false;
+  const wrapping: Wrapping = { passkey: kept, salt, key: await keyFrom(output) };
+  await keepSecrets(desk, opened, wrapping);
+  return true;
+}
+
+/** Some phones answer only when the passkey is used. Whoever says no to that has the passkey, and unwrapped secrets. */
+async function askAgain(
+  { passkeys, random }: PasskeyDesk,
+  { kept, salt, signal }: NewWrapping,
+): Promise<ArrayBuffer | null> {
+  const asked = { passkeys: [kept], rpId: kept.rpId, challenge: random(32), salt, signal };
+  try {
+    return (await assertPasskey(passkeys, asked)).prf;
+  } catch (error) {
+    if (!hasCode(error, 'passkey_cancelled', 'passkey_unavailable')) throw error;
+    return null;
+  }
+}
+
+interface NewWrapping {
+  readonly kept: KeptPasskey;
+  readonly salt: Uint8Array<ArrayBuffer>;
+  readonly prf: Prf;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Writes the secrets wrapped, or open with `null`, in place of how they were kept; what else is kept stays as it is now. */
+async function keepSecrets(
+  { storage }: Pick<PasskeyDesk, 'storage'>,
+  opened: HolderRecord,
+  wrapping: Wrapping | null,
+): Promise<void> {
+  const { holderSecret, issued, verifier } = opened;
+  const sealed = wrapping && (await wrap(opened, wrapping));
+  await updateRecord(storage, { record: opened }, (current) => {
+    if (sealed === null) {
+      const { wrapped: _, ...rest } = { wrapped: null, ...current };
+      return { ...rest, holderSecret, issued };
+    }
+    const { holderSecret: _, wrapped: __, ...rest } = { holderSecret: null, wrapped: null, ...current };
+    return { ...rest, issued: sealed.issued, wrapped: sealed.wrapped };
+  });
+  const identity = await loadIdentity(storage, verifier);
+  if (identity !== null) await dropStalePreparations(storage, identity);
+}
+
+/**
+ * One that the verifier does not know any more is forgotten here too; the one that wraps the secrets opens them first.
+ * @throws AkashiError `not_found` for one of nobody
+ */
 export async function removePasskey(
-  { connection, storage }: Pick<PasskeyDesk, 'connection' | 'storage'>,
+  desk: Pick<PasskeyDesk, 'connection' | 'storage' | 'random' | 'passkeys'>,
   identity: Identity,
   passkey: string,
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  const { connection, storage } = desk;
+  const { record } = identity;
   const path = `${PATH}/${parse(base64url16, passkey)}`;
-  const isKept = identity.record.passkeys.some((kept) => kept.passkey === passkey);
+  const isKept = record.passkeys.some((kept) => kept.passkey === passkey);
+  if ('wrapped' in record && record.wrapped.passkey === passkey) {
+    const opened = await openSecrets(desk, identity, signal);
+    await keepSecrets(desk, opened.identity.record, null);
+  }
   try {
     checkAnswer(await connection.send(identity, { method: 'DELETE', path, repeatable: true, signal }));
   } catch (error) {
     if (!isKept || !hasCode(error, 'not_found')) throw error;
   }
-  await updateRecord(storage, identity, (record) => ({
-    ...record,
-    passkeys: record.passkeys.filter((kept) => kept.passkey !== passkey),
+  await updateRecord(storage, identity, (current) => ({
+    ...current,
+    passkeys: current.passkeys.filter((kept) => kept.passkey !== passkey),
   }));
+}
+
+/** Writes renewed accounts, wrapped as they were. */
+export async function keepWrappedAccounts(
+  desk: Pick<PasskeyDesk, 'storage' | 'random' | 'passkeys'>,
+  identity: WrappedIdentity,
+  accounts: Pick<HolderRecord, 'issued' | 'accountsExpireAt'>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const { identity: opened, wrapping } = await openSecrets(desk, identity, signal);
+  await keepSecrets(desk, { ...opened.record, ...accounts }, wrapping);
+  const { accountsExpireAt } = accounts;
+  await updateRecord(desk.storage, identity, (current) => ({ ...current, accountsExpireAt }));
 }

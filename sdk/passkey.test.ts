@@ -28,7 +28,7 @@ const ask = (facts: Request['facts'], rest: Partial<Request> = {}) => verifier.a
 
 describe('adding a passkey', () => {
   test('asks the phone for one of its own sensor, and proves the PIN for it', async () => {
-    const passkey = await phone.holder.addPasskey({ pin: PIN, name: 'C-48201' });
+    const { passkey } = await phone.holder.addPasskey({ pin: PIN, name: 'C-48201' });
     const [options] = platform.asked as CredentialCreationOptions[];
     expect(options?.publicKey).toMatchObject({
       rp: { id: RP_ID, name: TENANT.name },
@@ -184,7 +184,7 @@ describe('a request for a passkey', () => {
   });
 
   test('after one was removed finds none', async () => {
-    const passkey = await phone.holder.addPasskey({ pin: PIN });
+    const { passkey } = await phone.holder.addPasskey({ pin: PIN });
     await phone.holder.removePasskey(passkey);
     const given = phone.holder.present(await ask([passkeyEntry]), { code: CODE });
     await expect(given).rejects.toMatchObject({ code: 'passkey_missing' });
@@ -192,7 +192,7 @@ describe('a request for a passkey', () => {
   });
 
   test('removing forgets one here that the verifier forgot before', async () => {
-    const passkey = await phone.holder.addPasskey({ pin: PIN });
+    const { passkey } = await phone.holder.addPasskey({ pin: PIN });
     const [device] = verifier.devices;
     if (device !== undefined) device.passkeys.length = 0;
     await phone.holder.removePasskey(passkey);

@@ -21,6 +21,13 @@ const SECONDS = 60;
 export interface MadePasskey {
   readonly registration: PasskeyRegistration;
   readonly transports: KeptPasskey['transports'];
+  readonly prf: Prf;
+}
+
+/** What the PRF extension said: whether the passkey has one, and its answer if it came already. */
+export interface Prf {
+  readonly enabled: boolean;
+  readonly output: ArrayBuffer | null;
 }
 
 export interface NewPasskey {
@@ -30,13 +37,15 @@ export interface NewPasskey {
   /** What the phone's own list of passkeys shows. */
   readonly tenantName: string;
   readonly name: string;
+  /** What the passkey's PRF is asked; `null`: it is not wanted. */
+  readonly salt: Uint8Array<ArrayBuffer> | null;
   readonly signal: AbortSignal | undefined;
 }
 
 /** Has the phone make a passkey. @throws AkashiError `passkey_unavailable`, `passkey_cancelled`, `aborted` */
 export async function makePasskey(
   platform: PasskeyPlatform,
-  { options, device, tenantName, name, signal }: NewPasskey,
+  { options, device, tenantName, name, salt, signal }: NewPasskey,
 ): Promise<MadePasskey> {
   const made = await asked(signal, () =>
     platform.create({
@@ -49,11 +58,13 @@ export async function makePasskey(
         excludeCredentials: options.exclude.map((id) => ({ type: 'public-key', id: bytesOf(id) })),
         authenticatorSelection: {
           // The phone's own sensor. It is always told which passkey is meant, so none needs to be found without; where a
-          // phone can, one that is not to be found stays on it instead of in an account of the customer's.
-          ...{ authenticatorAttachment: 'platform', residentKey: 'discouraged' },
+          // phone can, one that is not to be found stays on it instead of in an account of the customer's. Phones give a PRF
+          // only to those that can be found.
+          ...{ authenticatorAttachment: 'platform', residentKey: salt === null ? 'discouraged' : 'required' },
           userVerification: 'required',
         },
         attestation: 'none',
+        ...extensionsFor(salt),
         timeout: SECONDS * 1000,
       },
     }),
@@ -66,6 +77,7 @@ export async function makePasskey(
       clientData: textOf(response.clientDataJSON),
     }),
     transports: transportsOf(made),
+    prf: prfOf(made),
   };
 }
 
@@ -76,8 +88,8 @@ export async function makePasskey(
  */
 export async function assertPasskey(
   platform: PasskeyPlatform,
-  { passkeys, rpId, challenge, signal }: AskedPasskey,
-): Promise<PasskeyAssertion> {
+  { passkeys, rpId, challenge, salt, signal }: AskedPasskey,
+): Promise<{ readonly assertion: PasskeyAssertion; readonly prf: ArrayBuffer | null }> {
   const own = passkeys.filter((passkey) => passkey.rpId === rpId);
   if (own.length === 0) throw new AkashiError('passkey_missing');
   const got = await asked(signal, () =>
@@ -91,17 +103,19 @@ export async function assertPasskey(
           ...(transports.length > 0 ? { transports: [...transports] as AuthenticatorTransport[] } : {}),
         })),
         userVerification: 'required',
+        ...extensionsFor(salt),
         timeout: SECONDS * 1000,
       },
     }),
   );
   const { rawId, response } = read(gotShape, got);
-  return parse(passkeyAssertion, {
+  const assertion = parse(passkeyAssertion, {
     id: textOf(rawId),
     authenticatorData: textOf(response.authenticatorData),
     clientData: textOf(response.clientDataJSON),
     signature: textOf(response.signature),
   });
+  return { assertion, prf: prfOf(got).output };
 }
 
 export interface AskedPasskey {
@@ -109,6 +123,8 @@ export interface AskedPasskey {
   readonly passkeys: readonly KeptPasskey[];
   readonly rpId: string;
   readonly challenge: Uint8Array;
+  /** What the passkey's PRF is asked; `null`: nothing. */
+  readonly salt: Uint8Array<ArrayBuffer> | null;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -146,7 +162,31 @@ function transportsOf(credential: Credential): KeptPasskey['transports'] {
   return Array.isArray(hints) ? hints.filter((hint) => v.is(passkeyTransport, hint)) : [];
 }
 
+function extensionsFor(salt: Uint8Array<ArrayBuffer> | null) {
+  return salt === null ? {} : { extensions: { prf: { eval: { first: salt } } } };
+}
+
+/** What the browser says of the PRF, which those that do not know it leave out. */
+function prfOf(credential: Credential): Prf {
+  if (!('getClientExtensionResults' in credential)) return { enabled: false, output: null };
+  const { getClientExtensionResults } = credential;
+  // Called on the browser's own object.
+  const results: unknown =
+    typeof getClientExtensionResults === 'function' ? getClientExtensionResults.call(credential) : null;
+  const said = v.safeParse(prfShape, results);
+  const { enabled = false, results: outputs } = (said.success ? said.output.prf : undefined) ?? {};
+  return { enabled: enabled || outputs !== undefined, output: outputs?.first ?? null };
+}
+
 const buffer = v.instance(ArrayBuffer);
+const prfShape = v.object({
+  prf: v.optional(
+    v.object({
+      enabled: v.optional(v.boolean()),
+      results: v.optional(v.object({ first: v.optional(buffer) })),
+    }),
+  ),
+});
 const createdShape = v.object({
   rawId: buffer,
   response: v.object({ attestationObject: buffer, clientDataJSON: buffer }),

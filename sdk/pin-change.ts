@@ -11,7 +11,7 @@ import {
 import { base64url } from 'jose';
 import { hasCode, readAnswer } from './connection.ts';
 import { readStatus } from './enrolment.ts';
-import { type Identity, updateRecord } from './holder-record.ts';
+import { type OpenIdentity, updateRecord } from './holder-record.ts';
 import { parseNewPin } from './new-pin.ts';
 import { enterPin, evaluatePin, type PinDesk, type PinEntry } from './pin-entry.ts';
 import { preparePin } from './pin-preparation.ts';
@@ -32,7 +32,7 @@ export interface ChangePinOptions {
  */
 export async function changePin(
   desk: PinDesk & { readonly prover: Prover; readonly timeoutSeconds: number },
-  identity: Identity,
+  identity: OpenIdentity,
   entry: PinEntry,
   { current, next, signal }: ChangePinOptions,
 ): Promise<void> {
@@ -73,7 +73,7 @@ export async function changePin(
 
 async function putPin(
   { connection }: PinDesk,
-  identity: Identity,
+  identity: OpenIdentity,
   body: object,
   {
     pinChangedAt,

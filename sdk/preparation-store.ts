@@ -4,7 +4,7 @@ import { base64url } from 'jose';
 import * as v from 'valibot';
 import { accountsRootOf } from './accounts.ts';
 import type { Preparation, PreparedParts, Random } from './groth16.ts';
-import { type HolderRecord, type Identity, loadIdentity } from './holder-record.ts';
+import { type Identity, isOpen, type KeptRecord, loadIdentity } from './holder-record.ts';
 import { encodeParts, encodePreparation, partsShape, preparationShape } from './preparation.ts';
 import type { Statement } from './statement.ts';
 import type { DeviceStorage } from './storage.ts';
@@ -86,6 +86,8 @@ export async function keepPreparation(
   await storage.exclusive(async () => {
     const current = await loadIdentity(storage, verifier);
     if (current?.record.device !== device || !isCurrent(entry, fact, current.record)) return;
+    // A preparation is as good as the secrets it was made of: none lies beside wrapped ones.
+    if (!isOpen(current)) return;
     const others = (await readEntries(storage, current.record, fact)).filter(
       (kept) => isCurrent(kept, fact, current.record) && !areSame(kept.signals, entry.signals),
     );
@@ -93,7 +95,7 @@ export async function keepPreparation(
   });
 }
 
-/** Lets go of what is no longer true of this device: after a change of the PIN or the accounts. */
+/** Lets go of what is no longer true of this device: after a change of the PIN or the accounts; of all where secrets are wrapped. */
 export async function dropStalePreparations(storage: DeviceStorage, identity: Identity): Promise<void> {
   const { device, verifier } = identity.record;
   await storage.exclusive(async () => {
@@ -101,7 +103,7 @@ export async function dropStalePreparations(storage: DeviceStorage, identity: Id
     if (current?.record.device !== device) return;
     for (const fact of ['pin', 'account'] as const) {
       const entries = await readEntries(storage, current.record, fact);
-      const kept = entries.filter((entry) => isCurrent(entry, fact, current.record));
+      const kept = isOpen(current) ? entries.filter((entry) => isCurrent(entry, fact, current.record)) : [];
       if (kept.length < entries.length) await write(storage, current.record, fact, kept);
     }
   });
@@ -109,7 +111,7 @@ export async function dropStalePreparations(storage: DeviceStorage, identity: Id
 
 function write(
   storage: DeviceStorage,
-  { device }: HolderRecord,
+  { device }: KeptRecord,
   fact: FactId,
   entries: readonly EntryText[],
 ): Promise<void> {
@@ -119,7 +121,7 @@ function write(
 /** The entries kept for this device and key. Damaged ones are left out with all of their record. */
 async function readEntries(
   storage: DeviceStorage,
-  { device }: HolderRecord,
+  { device }: KeptRecord,
   fact: FactId,
 ): Promise<readonly EntryText[]> {
   try {
@@ -134,7 +136,7 @@ async function readEntries(
 }
 
 /** Whether an entry speaks of the PIN and the accounts of today. */
-function isCurrent({ signals }: EntryText, fact: FactId, record: HolderRecord): boolean {
+function isCurrent({ signals }: EntryText, fact: FactId, record: KeptRecord): boolean {
   const { commitment, accountsRoot } = signals;
   return fact === 'pin' ? commitment === record.commitment : accountsRoot === accountsRootOf(record.issued);
 }

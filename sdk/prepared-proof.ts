@@ -3,7 +3,7 @@ import { accountReference } from '@akashi/circuits/poseidon';
 import { findAccount, type HeldAccount, heldAccount } from './accounts.ts';
 import { bindProof } from './binding.ts';
 import type { Preparation } from './groth16.ts';
-import type { Identity } from './holder-record.ts';
+import type { OpenIdentity } from './holder-record.ts';
 import {
   dropStalePreparations,
   findPreparation,
@@ -46,7 +46,7 @@ export interface Asked {
  */
 export async function proveAsked(
   desk: ProvingDesk,
-  identity: Identity,
+  identity: OpenIdentity,
   { asked, pinKey, account }: Asked,
   challenge: bigint,
   options: ProveOptions,
@@ -62,7 +62,7 @@ export async function proveAsked(
 
 export async function provePin(
   desk: ProvingDesk,
-  identity: Identity,
+  identity: OpenIdentity,
   pinKey: bigint,
   challenge: bigint,
   options: ProveOptions,
@@ -74,7 +74,7 @@ export async function provePin(
 /** Prepares the PIN of which this is the key, in place of any before. */
 export async function prepareNewPin(
   desk: ProvingDesk,
-  identity: Identity,
+  identity: OpenIdentity,
   pinKey: bigint,
   options: ProveOptions,
 ): Promise<void> {
@@ -85,7 +85,7 @@ export async function prepareNewPin(
 /** The stored preparation, or a new one, made from what an interrupted call left and kept if storage will have it. */
 async function prepareStatement(
   desk: ProvingDesk,
-  identity: Identity,
+  identity: OpenIdentity,
   statement: Statement,
   options: ProveOptions,
 ): Promise<Preparation> {
@@ -120,7 +120,7 @@ function makePreparation<F extends FactId>(
 /** Prepares all that this device can be asked about its accounts. What is there already costs nothing. */
 export async function prepareAccounts(
   desk: ProvingDesk,
-  identity: Identity,
+  identity: OpenIdentity,
   { signal, onProgress }: IdleOptions,
 ): Promise<void> {
   const statements = await accountStatements(identity);
@@ -133,7 +133,7 @@ export async function prepareAccounts(
 }
 
 /** One for "an account", proven from the first: which one it was from does not show. Then one for each account. */
-async function accountStatements({ record }: Identity): Promise<readonly Statement[]> {
+async function accountStatements({ record }: OpenIdentity): Promise<readonly Statement[]> {
   const scope = tenantScope(record.tenant.id);
   const any = { accountRef: '0', scope: String(scope) };
   const shown = record.issued.accounts.map((issued) => {

@@ -13,12 +13,13 @@ import {
   parse,
   parseCode,
   parsePin,
+  type Requested,
   type WirePresentation,
 } from '@akashi/circuits';
 import { base64url } from 'jose';
 import { findAccount, type HeldAccount } from './accounts.ts';
 import { hasCode } from './connection.ts';
-import type { Identity } from './holder-record.ts';
+import { type Identity, isOpen, type OpenIdentity } from './holder-record.ts';
 import type { PasskeyPlatform } from './passkey-platform.ts';
 import { enterPin, type PinDesk, type PinEntry } from './pin-entry.ts';
 import type { Prover, ProvingStage } from './prover.ts';
@@ -68,7 +69,7 @@ interface Secrets {
  */
 export async function present(
   desk: PresentationDesk,
-  identity: Identity,
+  known: Identity,
   { open, attempt }: { readonly open: OpenRequest; readonly attempt: Attempt },
   entry: PinEntry,
   options: PresentOptions,
@@ -79,11 +80,16 @@ export async function present(
   // Whatever can be refused without a try is refused first.
   if (request.mode === 'precall' && options.code !== undefined) throw new AkashiError('malformed');
   const code = request.mode === 'call' ? parseCode(options.code ?? '') : null;
-  const secrets = await gatherSecrets(desk, identity, open, entry, options);
   const nonce = base64url.decode(parse(base64url32, attempt.nonce));
   const boundTo = (index: number) => ({ request: jws, index, nonce, code });
-  // After the PIN: a wrong one is told before the phone asks for the face. Before the proofs: they wait for nobody.
-  const assertion = await confirm(desk, identity, open, boundTo, options);
+  // What is wrapped opens first: without it no PIN can be told right. One gesture does both, where both are asked.
+  const opened = isOpen(known)
+    ? { identity: known, assertion: null }
+    : await openFor(desk, known, open, boundTo, options);
+  const { identity } = opened;
+  const secrets = await gatherSecrets(desk, identity, open, entry, options);
+  // Else after the PIN: a wrong one is told before the phone asks for the face. Before the proofs: they wait for nobody.
+  const assertion = opened.assertion ?? (await confirm(desk, identity, open, boundTo, options));
 
   const facts: WirePresentation['facts'] = [];
   for (const [index, asked] of request.facts.entries()) {
@@ -111,25 +117,46 @@ export async function present(
 /** The customer's confirmation by passkey, where the request asks for one. */
 async function confirm(
   { passkeys: platform }: PresentationDesk,
-  { record }: Identity,
+  { record: { passkeys } }: Identity,
   { request: { facts } }: OpenRequest,
   boundTo: (index: number) => ChallengeParts,
   { signal, onProgress }: PresentOptions,
 ): Promise<PasskeyAssertion | null> {
+  const asked = askedPasskey(facts);
+  if (asked === null) return null;
+  onProgress?.({ phase: 'passkey', done: 0, total: facts.length });
+  const { assertPasskey } = await import('./passkey.ts');
+  const challenge = challengeBytes(boundTo(asked.index));
+  const { rpId } = asked;
+  return (await assertPasskey(platform, { passkeys, rpId, challenge, salt: null, signal })).assertion;
+}
+
+/** Opens wrapped secrets; by the very assertion that the request asks for, where it asks for one of that rpId. */
+async function openFor(
+  desk: PresentationDesk,
+  identity: Identity,
+  { request: { facts } }: OpenRequest,
+  boundTo: (index: number) => ChallengeParts,
+  { signal, onProgress }: PresentOptions,
+): Promise<{ readonly identity: OpenIdentity; readonly assertion: PasskeyAssertion | null }> {
+  onProgress?.({ phase: 'passkey', done: 0, total: facts.length });
+  const { openSecrets, openSecretsBy } = await import('./secrets.ts');
+  const asked = askedPasskey(facts);
+  if (asked === null) return { ...(await openSecrets(desk, identity, signal)), assertion: null };
+  const { rpId, index } = asked;
+  return openSecretsBy(desk, identity, { rpId, challenge: challengeBytes(boundTo(index)), signal });
+}
+
+function askedPasskey(facts: readonly Requested[]): { readonly rpId: string; readonly index: number } | null {
   for (const [index, asked] of facts.entries()) {
-    if (isRequestedFact(asked)) continue;
-    onProgress?.({ phase: 'passkey', done: 0, total: facts.length });
-    const { assertPasskey } = await import('./passkey.ts');
-    const challenge = challengeBytes(boundTo(index));
-    const { passkeys } = record;
-    return assertPasskey(platform, { passkeys, rpId: asked.rpId, challenge, signal });
+    if (!isRequestedFact(asked)) return { rpId: asked.rpId, index };
   }
   return null;
 }
 
 async function gatherSecrets(
   desk: PresentationDesk,
-  identity: Identity,
+  identity: OpenIdentity,
   { request }: OpenRequest,
   entry: PinEntry,
   { pin, signal, onProgress }: PresentOptions,

@@ -16,6 +16,8 @@ export interface ScriptedPasskeys extends PasskeyPlatform {
   /** Thrown by the next call, in place of what would come. */
   fault: Error | null;
   changes: CeremonyChanges;
+  /** Whether passkeys have a PRF, and whether making one answers already. */
+  prf: 'none' | 'when used' | 'at once';
 }
 
 export function scriptedPasskeys(origin = 'https://phone.bank.example'): ScriptedPasskeys {
@@ -36,6 +38,7 @@ export function scriptedPasskeys(origin = 'https://phone.bank.example'): Scripte
     available: true,
     fault: null,
     changes: {},
+    prf: 'none',
     isAvailable: async () => platform.available,
     async create(options) {
       note(options);
@@ -43,7 +46,10 @@ export function scriptedPasskeys(origin = 'https://phone.bank.example'): Scripte
       const ceremony = { rpId, origin, challenge: bytes(options.publicKey?.challenge) };
       const { passkey, registration } = await makePasskey(ceremony, platform.changes);
       platform.made.push(passkey);
-      return credential(registration.id, {
+      const salt = platform.prf === 'at once' ? options.publicKey?.extensions?.prf?.eval?.first : undefined;
+      const output = salt === undefined ? {} : { results: { first: await prfOf(passkey, bytes(salt)) } };
+      const prf = options.publicKey?.extensions?.prf && { enabled: platform.prf !== 'none', ...output };
+      return credential(registration.id, prf, {
         attestationObject: buffer(registration.attestation),
         clientDataJSON: buffer(registration.clientData),
         getTransports: () => ['internal', 'telepathy'],
@@ -57,7 +63,9 @@ export function scriptedPasskeys(origin = 'https://phone.bank.example'): Scripte
       if (passkey === undefined) throw refusedByCustomer();
       const ceremony = { rpId, origin, challenge: bytes(challenge) };
       const made = await assertPasskey(passkey, ceremony, platform.changes);
-      return credential(made.id, {
+      const salt = platform.prf === 'none' ? undefined : options.publicKey?.extensions?.prf?.eval?.first;
+      const prf = salt === undefined ? undefined : { results: { first: await prfOf(passkey, bytes(salt)) } };
+      return credential(made.id, prf, {
         authenticatorData: buffer(made.authenticatorData),
         clientDataJSON: buffer(made.clientData),
         signature: buffer(made.signature),
@@ -66,9 +74,22 @@ export function scriptedPasskeys(origin = 'https://phone.bank.example'): Scripte
   };
   return platform;
 
-  function credential(id: string, response: object): Credential {
-    return Object.assign({ id, type: 'public-key' }, { rawId: buffer(id), response });
+  function credential(id: string, prf: object | undefined, response: object): Credential {
+    const getClientExtensionResults = () => (prf === undefined ? {} : { prf });
+    return Object.assign(
+      { id, type: 'public-key' },
+      { rawId: buffer(id), response, getClientExtensionResults },
+    );
   }
+}
+
+/** The same for the same passkey and salt, as an authenticator's hmac-secret. */
+async function prfOf({ key }: SoftPasskey, salt: Uint8Array<ArrayBuffer>): Promise<ArrayBuffer> {
+  const { d = '' } = await crypto.subtle.exportKey('jwk', key.privateKey);
+  const secret = new Uint8Array(base64url.decode(d));
+  const usage = { name: 'HMAC', hash: 'SHA-256' };
+  const mac = await crypto.subtle.importKey('raw', secret, usage, false, ['sign']);
+  return crypto.subtle.sign('HMAC', mac, salt);
 }
 
 /** What browsers throw when the customer says no, or waits too long. */

@@ -10,7 +10,9 @@ export interface PhonePage {
   requests(): Promise<readonly string[]>;
   present(id: string, code: string, pin: string): Promise<Result>;
   /** The passkeys of this device afterwards, and whether it can confirm with them. */
-  addPasskey(pin: string): Promise<PasskeyResult>;
+  addPasskey(pin: string, wrapSecrets?: boolean): Promise<PasskeyResult>;
+  /** Whether the secrets need the passkey now, and all that the storage key opens. */
+  kept(): Promise<{ readonly wrapped: boolean; readonly text: string }>;
   removePasskeys(): Promise<PasskeyResult>;
   canMakePasskeys(): Promise<boolean>;
   /** Presents, and gives up when the prover reports this. */
@@ -90,7 +92,13 @@ const page: PhonePage = {
     };
     return result(opened().present(id, { code, pin, signal, onProgress }));
   },
-  addPasskey: (pin) => orCode(opened().addPasskey({ pin, name: 'customer' }).then(passkeys)),
+  addPasskey: (pin, wrapSecrets = false) =>
+    orCode(opened().addPasskey({ pin, name: 'customer', wrapSecrets }).then(passkeys)),
+  async kept() {
+    const names = ['holder', 'preparation/pin', 'preparation/account'];
+    const text = JSON.stringify(await Promise.all(names.map((name) => storage.read(name))));
+    return { wrapped: opened().enrolled?.secretsWrapped ?? false, text };
+  },
   removePasskeys: () =>
     orCode(
       (async () => {

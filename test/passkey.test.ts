@@ -67,7 +67,7 @@ interface Sensor {
 }
 
 /** A phone's own sensor: counts, knows its user, and confirms by itself. */
-async function addSensor(at: Page): Promise<Sensor> {
+async function addSensor(at: Page, hasPrf = false): Promise<Sensor> {
   const session = await at.context().newCDPSession(at);
   await session.send('WebAuthn.enable');
   const { authenticatorId } = await session.send('WebAuthn.addVirtualAuthenticator', {
@@ -75,9 +75,17 @@ async function addSensor(at: Page): Promise<Sensor> {
       ...{ protocol: 'ctap2', ctap2Version: 'ctap2_1', transport: 'internal' },
       ...{ hasResidentKey: true, hasUserVerification: true, isUserVerified: true },
       automaticPresenceSimulation: true,
+      hasPrf,
     },
   });
   return { session, authenticatorId };
+}
+
+/** The counter of the one passkey that there is. */
+async function timesUsed(): Promise<number> {
+  const { session, authenticatorId } = sensor;
+  const { credentials } = await session.send('WebAuthn.getCredentials', { authenticatorId });
+  return credentials[0]?.signCount ?? Number.NaN;
 }
 
 /** Whether face or finger are recognised from now on. */
@@ -112,13 +120,10 @@ test('a passkey is added, confirms a request, and the desk sees three factors', 
     const { factors } = await desk.wait(verification);
     expect([...factors].sort()).toEqual(['inherence', 'knowledge', 'possession']);
   }
-  const { session, authenticatorId } = sensor;
-  const { credentials } = await session.send('WebAuthn.getCredentials', { authenticatorId });
-  expect(credentials).toMatchObject([{ rpId: 'localhost' }]);
   // Chromium's authenticator counts; so did the verifier.
   const [device] = await world.store.devicesOfSubject('aoba', SUBJECT, world.now());
   const [kept] = await world.store.passkeys('aoba', device?.device ?? '');
-  expect(kept?.counter).toBe(credentials[0]?.signCount);
+  expect(kept).toMatchObject({ rpId: 'localhost', counter: await timesUsed() });
   expect(kept?.counter).toBeGreaterThan(1);
   expect(await tell('violations', [])).toEqual([]);
 });
@@ -150,4 +155,38 @@ test('a phone without a sensor says so', async () => {
   const { session, authenticatorId } = sensor;
   await session.send('WebAuthn.removeVirtualAuthenticator', { authenticatorId });
   expect(await tell('canMakePasskeys', [])).toBe(false);
+});
+
+test('a passkey with a PRF keeps the secrets of the phone: nothing opens them but the gesture', async () => {
+  const { session, authenticatorId } = sensor;
+  await session.send('WebAuthn.removeVirtualAuthenticator', { authenticatorId });
+  sensor = await addSensor(page, true);
+  const pin = await enrolled();
+  const before = await tell('kept', []);
+  const [{ holderSecret, issued }] = JSON.parse(before.text);
+  const [{ accountKey }] = issued.accounts;
+  expect(await tell('addPasskey', [pin, true])).toEqual({ usable: [true] });
+  const expectWrapped = async () => {
+    const { wrapped, text } = await tell('kept', []);
+    expect(wrapped).toBe(true);
+    expect([text.includes(holderSecret), text.includes(accountKey)]).toEqual([false, false]);
+  };
+  await expectWrapped();
+
+  // By the request's own assertion, then, for a policy without a passkey, by a gesture for the secrets alone.
+  const first = await started();
+  expect(await tell('present', [first.verification, first.code, pin])).toEqual({ verdict: 'passed' });
+  await page.reload();
+  await tell('open', [world.origin]);
+  const { verification, code = '' } = await desk.start(startOf(SUBJECT));
+  const used = await timesUsed();
+  expect(await tell('present', [verification, code, pin])).toEqual({ verdict: 'passed' });
+  expect(await timesUsed()).toBe(used + 1);
+  await expectWrapped();
+
+  // Removing the passkey unwraps them first.
+  expect(await tell('removePasskeys', [])).toEqual({ usable: [] });
+  expect(await tell('kept', [])).toMatchObject({ wrapped: false });
+  const last = await desk.start(startOf(SUBJECT));
+  expect(await tell('present', [last.verification, last.code ?? '', pin])).toEqual({ verdict: 'passed' });
 });

@@ -1,0 +1,202 @@
+import { type Request, tenantScope } from '@akashi/circuits';
+import { beforeEach, describe, expect, test } from 'vitest';
+import { HOLDER_RECORD } from './holder-record.ts';
+import { PREPARATION_RECORDS } from './preparation-store.ts';
+import { refusedByCustomer, type ScriptedPasskeys, scriptedPasskeys } from './scripted-passkeys.ts';
+import { ACCOUNTS, enrolledPhone, enrolPhone, openPhone, type Phone, PIN } from './scripted-phone.ts';
+import { RP_ID, ScriptedVerifier, SUBJECT, TENANT } from './scripted-verifier.ts';
+
+const CODE = '204816';
+const NEXT_PIN = '862057';
+const SCOPE = String(tenantScope(TENANT.id));
+const pin = { fact: 'pin', version: 1 } as const;
+const account = { fact: 'account', version: 1, scope: SCOPE, accountRef: '0' } as const;
+const passkey = { fact: 'passkey', version: 1, rpId: RP_ID } as const;
+
+let verifier: ScriptedVerifier;
+let platform: ScriptedPasskeys;
+let phone: Phone;
+let plain: { holderSecret: string; issued: { accounts: { accountKey: string; siblings: string[] }[] } };
+beforeEach(async () => {
+  verifier = await ScriptedVerifier.open();
+  platform = scriptedPasskeys();
+  platform.prf = 'at once';
+  phone = await enrolledPhone(verifier, { passkeys: platform });
+  plain = (await phone.storage.read(HOLDER_RECORD)) as typeof plain;
+});
+
+const wrapSecrets = () => phone.holder.addPasskey({ pin: PIN, wrapSecrets: true });
+const exchange = (receipt: string) =>
+  phone.issuer.issueAccounts({ receipt, subject: SUBJECT, accounts: ACCOUNTS });
+const gestures = () => platform.asked.length;
+
+async function presents(facts: Request['facts'], typed = PIN) {
+  const id = await verifier.ask({ facts });
+  return phone.holder.present(id, { code: CODE, pin: typed });
+}
+
+/** All that can be read with the storage key alone. */
+async function readable(): Promise<string> {
+  const names = [HOLDER_RECORD, ...Object.values(PREPARATION_RECORDS)];
+  return JSON.stringify(await Promise.all(names.map((name) => phone.storage.read(name))));
+}
+
+async function expectWrapped(): Promise<void> {
+  const text = await readable();
+  expect(text).toContain('"wrapped"');
+  expect(text).not.toContain(plain.holderSecret);
+  for (const { accountKey } of plain.issued.accounts) expect(text).not.toContain(accountKey);
+  // Nor anything that a proof could be bound from.
+  for (const name of Object.values(PREPARATION_RECORDS)) {
+    const kept: unknown = (await phone.storage.read(name)) ?? { entries: [] };
+    expect(kept).toMatchObject({ entries: [] });
+  }
+}
+
+describe('secrets under a passkey', () => {
+  test('cannot be read with the storage key, and nothing ready lies beside them', async () => {
+    await phone.holder.prepare();
+    expect(await readable()).toContain(plain.holderSecret);
+    expect(await wrapSecrets()).toMatchObject({ wrapsSecrets: true });
+    expect(phone.holder.enrolled).toMatchObject({ secretsWrapped: true, accounts: [{}, {}] });
+    await expectWrapped();
+    await phone.holder.prepare();
+    await presents([pin, account]);
+    await expectWrapped();
+  });
+
+  test('open by one gesture where no passkey is asked for', async () => {
+    await wrapSecrets();
+    const before = gestures();
+    expect(await presents([pin, account])).toMatchObject({ verdict: 'passed' });
+    expect(gestures()).toBe(before + 1);
+    const secrets = phone.jobs.slice(-2).map(({ inputs }) => inputs.holderSecret);
+    expect(secrets).toEqual([BigInt(plain.holderSecret), BigInt(plain.holderSecret)]);
+    expect(verifier.presentations.at(-1)).not.toHaveProperty('passkey');
+  });
+
+  test('open by the same gesture that a request asks for', async () => {
+    await wrapSecrets();
+    const before = gestures();
+    expect(await presents([pin, passkey])).toMatchObject({ verdict: 'passed' });
+    expect(gestures()).toBe(before + 1);
+    expect(verifier.presentations.at(-1)).toHaveProperty('passkey');
+  });
+
+  test('open after the page was opened anew, and say that they are wrapped', async () => {
+    await wrapSecrets();
+    const again = await openPhone(verifier, { storage: phone.storage, passkeys: platform });
+    phone = { ...again, issuer: phone.issuer };
+    expect(again.holder.enrolled).toMatchObject({ secretsWrapped: true });
+    expect(await presents([account])).toMatchObject({ verdict: 'passed' });
+  });
+
+  test('stay closed when the customer does not confirm: no try, no attempt is used', async () => {
+    await wrapSecrets();
+    const id = await verifier.ask({ facts: [pin] });
+    platform.fault = refusedByCustomer();
+    const given = phone.holder.present(id, { code: CODE, pin: PIN });
+    await expect(given).rejects.toMatchObject({ code: 'passkey_cancelled' });
+    expect([verifier.devices[0]?.tries, verifier.presentations.length]).toEqual([0, 0]);
+    expect(await phone.holder.present(id, { code: CODE, pin: PIN })).toMatchObject({ verdict: 'passed' });
+  });
+
+  test('stay wrapped through a change of the PIN and new accounts', async () => {
+    await wrapSecrets();
+    await phone.holder.changePin({ current: PIN, next: NEXT_PIN });
+    await expectWrapped();
+    await phone.holder.refreshAccounts(exchange);
+    await expectWrapped();
+    expect(await presents([pin, account], NEXT_PIN)).toMatchObject({ verdict: 'passed' });
+  });
+
+  test('move to a newer passkey', async () => {
+    const first = await wrapSecrets();
+    const second = await wrapSecrets();
+    await expectWrapped();
+    await phone.holder.removePasskey(first.passkey);
+    expect(phone.holder.enrolled).toMatchObject({ secretsWrapped: true });
+    expect(await presents([account])).toMatchObject({ verdict: 'passed' });
+    expect(second.wrapsSecrets).toBe(true);
+  });
+
+  test('are unwrapped before their passkey is removed', async () => {
+    const added = await wrapSecrets();
+    platform.fault = refusedByCustomer();
+    await expect(phone.holder.removePasskey(added.passkey)).rejects.toMatchObject({
+      code: 'passkey_cancelled',
+    });
+    await expectWrapped();
+    await phone.holder.removePasskey(added.passkey);
+    expect(phone.holder.enrolled).toMatchObject({ secretsWrapped: false });
+    expect(await phone.storage.read(HOLDER_RECORD)).toEqual({ ...plain, passkeys: [] });
+    const before = gestures();
+    expect(await presents([pin, account])).toMatchObject({ verdict: 'passed' });
+    expect(gestures()).toBe(before);
+  });
+
+  test('are lost with their passkey, and a new enrolment is the way on', async () => {
+    await wrapSecrets();
+    platform.made.length = 0;
+    await expect(presents([pin])).rejects.toMatchObject({ code: 'passkey_cancelled' });
+    // Who asks is still shown, and can be declined and reported.
+    const id = await verifier.ask();
+    expect(await phone.holder.request(id)).toMatchObject({ state: 'pending', asked: { operator: 'Sato' } });
+    expect(await phone.holder.decline(id)).toMatchObject({ verdict: 'declined' });
+    await enrolPhone(phone, verifier);
+    expect(phone.holder.enrolled).toMatchObject({ secretsWrapped: false });
+    expect(await presents([pin, account])).toMatchObject({ verdict: 'passed' });
+  });
+
+  test('do not open under another answer of the PRF, and none is told from a broken storage', async () => {
+    await wrapSecrets();
+    const [own] = platform.made;
+    await phone.holder.addPasskey({ pin: PIN });
+    const other = platform.made[1];
+    if (own === undefined || other === undefined) throw new TypeError('two were made');
+    platform.made.splice(0, 2, { ...own, key: other.key });
+    await expect(presents([account])).rejects.toMatchObject({ code: 'storage_unavailable' });
+    platform.prf = 'none';
+    await expect(presents([account])).rejects.toMatchObject({ code: 'passkey_unavailable' });
+  });
+});
+
+describe('a phone', () => {
+  test('without a PRF keeps its secrets as before', async () => {
+    platform.prf = 'none';
+    expect(await wrapSecrets()).toMatchObject({ wrapsSecrets: false });
+    expect(phone.holder.enrolled).toMatchObject({ secretsWrapped: false });
+    expect(await readable()).toContain(plain.holderSecret);
+    const before = gestures();
+    expect(await presents([pin, account])).toMatchObject({ verdict: 'passed' });
+    expect(gestures()).toBe(before);
+  });
+
+  test('that answers only when the passkey is used is asked once more', async () => {
+    platform.prf = 'when used';
+    expect(await wrapSecrets()).toMatchObject({ wrapsSecrets: true });
+    expect(gestures()).toBe(2);
+    await expectWrapped();
+    expect(await presents([pin, account])).toMatchObject({ verdict: 'passed' });
+  });
+
+  test('whose customer says no to that has the passkey, and its secrets as before', async () => {
+    platform.prf = 'when used';
+    const { get } = platform;
+    platform.get = () => Promise.reject(refusedByCustomer());
+    expect(await wrapSecrets()).toMatchObject({ wrapsSecrets: false });
+    platform.get = get;
+    expect(phone.holder.enrolled).toMatchObject({ secretsWrapped: false });
+    expect(await presents([pin, passkey])).toMatchObject({ verdict: 'passed' });
+  });
+
+  test('is asked for a passkey that can be found only where it is to wrap', async () => {
+    await phone.holder.addPasskey({ pin: PIN });
+    await wrapSecrets();
+    const [plainOne, wrapping] = platform.asked as CredentialCreationOptions[];
+    expect(plainOne?.publicKey).not.toHaveProperty('extensions');
+    expect(plainOne?.publicKey?.authenticatorSelection?.residentKey).toBe('discouraged');
+    expect(wrapping?.publicKey?.authenticatorSelection?.residentKey).toBe('required');
+    expect(wrapping?.publicKey?.extensions?.prf?.eval?.first).toHaveLength(32);
+  });
+});
