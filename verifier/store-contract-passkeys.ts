@@ -14,7 +14,7 @@ import {
   use,
 } from './store-fixtures.ts';
 
-function newPasskey(label: string, changes: Partial<Passkey> = {}): Omit<Passkey, 'createdAt'> {
+export function newPasskey(label: string, changes: Partial<Passkey> = {}): Omit<Passkey, 'createdAt'> {
   return {
     tenant: 'bank',
     device: id('phone'),
