@@ -11,6 +11,7 @@ import { checkAnswer, hasCode, readAnswer } from './connection.ts';
 import {
   type HolderRecord,
   type Identity,
+  isOpen,
   type KeptPasskey,
   type KeptRecord,
   loadIdentity,
@@ -115,7 +116,10 @@ async function wrapBy(
   const output = prf.output ?? (await askAgain(desk, { kept, salt, prf, signal }));
   if (output === null) return false;
   const wrapping: Wrapping = { passkey: kept, salt, key: await keyFrom(output) };
-  await keepSecrets(desk, opened, wrapping);
+  // Accounts may have been renewed while the customer confirmed.
+  const current = await loadIdentity(desk.storage, opened.verifier);
+  const isNewer = current !== null && isOpen(current) && current.record.device === opened.device;
+  await keepSecrets(desk, isNewer ? current.record : opened, wrapping);
   return true;
 }
 

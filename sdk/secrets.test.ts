@@ -180,6 +180,22 @@ describe('a phone', () => {
     expect(await presents([pin, account])).toMatchObject({ verdict: 'passed' });
   });
 
+  test('whose accounts are renewed while the customer confirms wraps the new ones', async () => {
+    platform.prf = 'when used';
+    const { get } = platform;
+    platform.get = async (options) => {
+      platform.get = get;
+      await phone.holder.refreshAccounts((receipt) =>
+        phone.issuer.issueAccounts({ receipt, subject: SUBJECT, accounts: ACCOUNTS.slice(1) }),
+      );
+      return get(options);
+    };
+    await wrapSecrets();
+    expect(phone.holder.enrolled).toMatchObject({ secretsWrapped: true, accounts: [{ label: 'Savings' }] });
+    expect(await presents([account])).toMatchObject({ verdict: 'passed' });
+    expect(phone.jobs.at(-1)?.inputs.accountKey).toBe(BigInt(plain.issued.accounts[1]?.accountKey ?? 0));
+  });
+
   test('whose customer says no to that has the passkey, and its secrets as before', async () => {
     platform.prf = 'when used';
     const { get } = platform;
