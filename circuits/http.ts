@@ -1,6 +1,16 @@
 import * as v from 'valibot';
 import { ERROR_CODES } from './error.ts';
-import { base64url16, base64url32, code, compactJws, reference, requestJws, text, time } from './shape.ts';
+import {
+  base64url16,
+  base64url32,
+  code,
+  compactJws,
+  reference,
+  requestJws,
+  rpId,
+  text,
+  time,
+} from './shape.ts';
 
 // Answers to a device that is enrolled (docs/protocol.md, section 8), and what went wrong. The verifier parses the bodies of its
 // routes, the SDK the answers. All other routes stand in http-desk.ts and http-enrolment.ts: a phone page loads files whole.
@@ -30,6 +40,9 @@ export const deviceStatus = v.strictObject({
   triesLeft: v.number(),
   /** Present once a PIN is registered. */
   receipt: v.optional(compactJws),
+  /** Where the tenant uses passkeys. */
+  rpId: v.optional(rpId),
+  passkeys: v.array(v.strictObject({ passkey: base64url16, createdAt: time })),
   /** Devices of the same subject enrolled after this one in the last 24 hours: the customer may stop them. */
   newer: v.array(v.strictObject({ device: base64url16, enrolledAt: time })),
 });
