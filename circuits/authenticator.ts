@@ -1,5 +1,5 @@
 import { base64url } from 'jose';
-import type { PasskeyAssertion, PasskeyRegistration } from './passkey.ts';
+import type { PasskeyAssertion, PasskeyRegistration } from './webauthn.ts';
 
 // Test support: a WebAuthn authenticator and the browser before it, in software, with real keys and signatures. It does
 // as it is told, wrong things included. Nothing that ships imports this file.

@@ -1,7 +1,8 @@
 import * as v from 'valibot';
-import { MAX_PASSKEYS, passkeyId, passkeyRegistration } from './passkey.ts';
+import { MAX_PASSKEYS, passkeyId, rpId } from './passkey.ts';
 import { proofShape } from './presentation.ts';
-import { base64url16, base64url32, rpId, time } from './shape.ts';
+import { base64url16, base64url32, time } from './shape.ts';
+import { passkeyRegistration } from './webauthn.ts';
 
 // Bodies and answers of the routes by which a device gets passkeys (docs/protocol.md, section 5).
 

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { ERROR_CODES } from './error.ts';
+import { rpId } from './passkey.ts';
 import {
   base64url16,
   base64url32,
@@ -7,7 +8,7 @@ import {
   compactJws,
   reference,
   requestJws,
-  rpId,
+ 
   text,
   time,
 } from './shape.ts';

@@ -24,5 +24,6 @@ export * from './scope.ts';
 export * from './shape.ts';
 export * from './status-list.ts';
 export * from './transaction.ts';
+export * from './webauthn.ts';
 export * from './wire.ts';
 export * from './witness.ts';

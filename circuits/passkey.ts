@@ -1,14 +1,21 @@
 import * as v from 'valibot';
 import { base64urlBytes } from './shape.ts';
 
-// Passkeys on the wire (W3C WebAuthn Level 3; docs/protocol.md, sections 5 and 6). What is in the bytes is the
-// verifier's to check.
+// What everybody knows a passkey by (W3C WebAuthn Level 3; docs/protocol.md, section 5). What a phone sends of one stands in
+// webauthn.ts: a page that only opens a holder does without.
 
 /** Passkeys that a device can have. */
 export const MAX_PASSKEYS = 4;
 
-/** COSE algorithms that are asked for: ES256, Ed25519, and RS256 for Windows Hello. */
-export const PASSKEY_ALGORITHMS = [-7, -8, -257] as const;
+/**
+ * Relying party id: a host name in lower case, no address. That it is no public suffix is the browser's to check, which
+ * knows the list and refuses to make passkeys for one (WebAuthn, section 5.1.3).
+ */
+export const rpId = v.pipe(
+  v.string(),
+  v.maxLength(253),
+  v.regex(/^(?:localhost|(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)$/),
+);
 
 /** WebAuthn's credential id. The word credential is an issuer's here. */
 export const passkeyId = base64urlBytes(1023);
@@ -23,20 +30,3 @@ export const passkeyTransport = v.picklist([
   'smart-card',
   'usb',
 ]);
-
-/** `navigator.credentials.create()`, as far as it is sent. */
-export const passkeyRegistration = v.strictObject({
-  id: passkeyId,
-  attestation: base64urlBytes(4096),
-  clientData: base64urlBytes(2048),
-});
-export type PasskeyRegistration = v.InferOutput<typeof passkeyRegistration>;
-
-/** `navigator.credentials.get()`, as far as it is sent. */
-export const passkeyAssertion = v.strictObject({
-  id: passkeyId,
-  authenticatorData: base64urlBytes(1024),
-  clientData: base64urlBytes(2048),
-  signature: base64urlBytes(1024),
-});
-export type PasskeyAssertion = v.InferOutput<typeof passkeyAssertion>;

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
-import { passkeyAssertion } from './passkey.ts';
 import { base64url16, code, compactJws, coordinate, factId, parse } from './shape.ts';
+import { passkeyAssertion } from './webauthn.ts';
 
 // What a device sends for an attempt (docs/protocol.md, section 6).
 

@@ -65,16 +65,6 @@ export const coordinate = v.pipe(
 export const factId = v.custom<FactId>(isFactId);
 export const askedId = v.custom<AskedId>((value) => value === PASSKEY.fact || isFactId(value));
 
-/**
- * Relying party id: a host name in lower case, no address. That it is no public suffix is the browser's to check, which
- * knows the list and refuses to make passkeys for one (WebAuthn, section 5.1.3).
- */
-export const rpId = v.pipe(
-  v.string(),
-  v.maxLength(253),
-  v.regex(/^(?:localhost|(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?)$/),
-);
-
 /** Bytes of any length up to a bound, base64url without padding, canonical. */
 export function base64urlBytes(maxBytes: number) {
   return v.pipe(

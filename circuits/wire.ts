@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { claimDefinition, encodeBounds, orderedClaim, requireValues } from './claims.ts';
+import { rpId } from './passkey.ts';
 import { CLAIMS_MAX, FACTS, MEMBER_VALUES, PASSKEY } from './protocol.ts';
 import {
   base64url16,
@@ -8,7 +9,6 @@ import {
   origin,
   parse,
   reference,
-  rpId,
   text,
   texts,
   time,

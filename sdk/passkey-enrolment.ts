@@ -8,7 +8,7 @@ import {
   passkeyChallenge,
   passkeyOptionsAnswer,
 } from '@akashi/circuits';
-import { type IssuedClaims, readClaims, withIssued, writeClaims } from './claims.ts';
+import { type IssuedClaims, keepClaims, readClaims, withIssued, writeClaims } from './claims.ts';
 import { checkAnswer, hasCode, readAnswer } from './connection.ts';
 import {
   HOLDER_RECORD,
@@ -205,10 +205,11 @@ export async function removePasskey(
   } catch (error) {
     if (!isKept || !hasCode(error, 'not_found')) throw error;
   }
-  await updateRecord(storage, identity, (current) => ({
-    ...current,
-    passkeys: current.passkeys.filter((kept) => kept.passkey !== passkey),
-  }));
+  await updateRecord(storage, identity, (current) => {
+    // Another tab wrapped with it once more meanwhile: here it still opens them, and is removed the next time.
+    if ('wrapped' in current && current.wrapped.passkey === passkey) return current;
+    return { ...current, passkeys: current.passkeys.filter((kept) => kept.passkey !== passkey) };
+  });
 }
 
 /** Writes renewed accounts, wrapped as they were. */
@@ -234,6 +235,10 @@ export async function keepWrappedClaims(
   // As it is kept now: another tab may have wrapped it since the call began.
   const current = await loadIdentity(desk.storage, verifier);
   if (current?.record.device !== device) throw new AkashiError('not_enrolled');
+  if (isOpen(current)) {
+    await keepClaims(desk.storage, current, issued, now);
+    return;
+  }
   const { identity: opened, wrapping } = await openSecrets(desk, current, signal);
   const unwrappedClaims = withIssued(await readClaims(desk.storage, opened), issued, now);
   await keepSecrets(desk, { ...opened, unwrappedClaims }, wrapping);

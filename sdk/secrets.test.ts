@@ -245,6 +245,26 @@ describe('claims under a passkey', () => {
     expect(gestures()).toBe(asked);
   });
 
+  test('and accounts that come while the customer has them wrapped are wrapped as well', async () => {
+    let secrets: readonly string[] = [];
+    await phone.holder.refreshClaims(async (receipt) => {
+      const claims = { plan: GOLD };
+      const issued = await phone.issuer.issueClaims({ receipt, subject: SUBJECT, schema: SCHEMA, claims });
+      secrets = [issued.salt, GOLD, issued.credential];
+      await wrapSecrets();
+      return [issued];
+    });
+    await expectHidden(secrets);
+    const [first] = (await phone.holder.status()).passkeys;
+    await phone.holder.removePasskey(first?.passkey ?? '');
+    await phone.holder.refreshAccounts(async (receipt) => {
+      await wrapSecrets();
+      return exchange(receipt);
+    });
+    await expectHidden(secrets);
+    expect(await presents([account, member])).toMatchObject({ verdict: 'passed' });
+  });
+
   test('that an interrupted call left beside wrapped secrets are not used, and go', async () => {
     const secrets = await refreshClaims(GOLD);
     const left = await phone.storage.read('claims');

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { challengeBytes, type PasskeyAssertion } from '@akashi/circuits';
-import { base64url } from 'jose';
+import { challengeBytes, type PasskeyAssertion, parseEvidence } from '@akashi/circuits';
+import { base64url, decodeJwt } from 'jose';
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { assertPasskey, FLAGS, type SoftPasskey } from '../circuits/authenticator.ts';
 import {
@@ -87,6 +87,11 @@ describe('a request that asks for a passkey', () => {
     const answer = await phone.call('POST', open.path, await presented(open, passkey));
     expect(answer.json).toMatchObject({ verdict: 'passed' });
     expect(await desk(open.verification)).toMatchObject({ verdict: 'passed', factors });
+    // Evidence names facts, of which a passkey is none, and what it counts for.
+    const path = `/v1/verifications/${open.verification}/evidence`;
+    const evidence = decodeJwt(textOf(await send(world, 'GET', path, { token: bank.apiKey }), 'evidence'));
+    const facts = policy === 'passkey' ? [] : [{ fact: 'pin', version: 1 }];
+    expect(parseEvidence(evidence)).toMatchObject({ verdict: 'passed', facts, factors });
   });
 
   test('also before a call, where no code is typed', async () => {
