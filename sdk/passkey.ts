@@ -198,7 +198,7 @@ const gotShape = v.object({
 });
 
 function bytesOf(text: string): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(decodeBase64url(text));
+  return decodeBase64url(text);
 }
 
 function textOf(bytes: ArrayBuffer): string {

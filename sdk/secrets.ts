@@ -83,7 +83,7 @@ export async function openSecretsBy(
 function wrappedBy({ passkeys, wrapped }: WrappedRecord): Omit<Wrapping, 'key'> {
   const passkey = passkeys.find((kept) => kept.passkey === wrapped.passkey);
   if (passkey === undefined) throw new AkashiError('storage_unavailable');
-  return { passkey, salt: new Uint8Array(decodeBase64url(wrapped.salt)) };
+  return { passkey, salt: decodeBase64url(wrapped.salt) };
 }
 
 /** @param prf what the PRF answered; `null` from a phone that forgot how */
@@ -96,11 +96,11 @@ async function unwrap(identity: Identity, kept: WrappedRecord, prf: ArrayBuffer 
     const plain = await crypto.subtle.decrypt(
       {
         name: 'AES-GCM',
-        iv: new Uint8Array(decodeBase64url(wrapped.iv)),
+        iv: decodeBase64url(wrapped.iv),
         additionalData: additionalData(rest.device, passkey),
       },
       key,
-      new Uint8Array(decodeBase64url(wrapped.ciphertext)),
+      decodeBase64url(wrapped.ciphertext),
     );
     const json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(plain));
     const { holderSecret, accounts, claims } = parseStored(secretsShape, json);
