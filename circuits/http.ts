@@ -1,17 +1,7 @@
 import * as v from 'valibot';
 import { ERROR_CODES } from './error.ts';
 import { rpId } from './passkey.ts';
-import {
-  base64url16,
-  base64url32,
-  code,
-  compactJws,
-  reference,
-  requestJws,
- 
-  text,
-  time,
-} from './shape.ts';
+import { base64url16, base64url32, code, compactJws, reference, requestJws, text, time } from './shape.ts';
 
 // Answers to a device that is enrolled (docs/protocol.md, section 8), and what went wrong. The verifier parses the bodies of its
 // routes, the SDK the answers. All other routes stand in http-desk.ts and http-enrolment.ts: a phone page loads files whole.

@@ -2,17 +2,7 @@ import * as v from 'valibot';
 import { claimDefinition, encodeBounds, orderedClaim, requireValues } from './claims.ts';
 import { rpId } from './passkey.ts';
 import { CLAIMS_MAX, FACTS, MEMBER_VALUES, PASSKEY } from './protocol.ts';
-import {
-  base64url16,
-  base64url32,
-  fieldText,
-  origin,
-  parse,
-  reference,
-  text,
-  texts,
-  time,
-} from './shape.ts';
+import { base64url16, base64url32, fieldText, origin, parse, reference, text, texts, time } from './shape.ts';
 import { transaction } from './transaction.ts';
 
 // The request that the verifier signs for a phone (docs/protocol.md, section 6). What a phone needs only when it answers

@@ -1,7 +1,9 @@
 import {
   AkashiError,
   base64url32,
+  decodeBase64url,
   type Evidence,
+  encodeBase64url,
   evidenceAnswer,
   parse,
   parseEvidence,
@@ -12,7 +14,6 @@ import {
   type Verdict,
   verifyJws,
 } from '@akashi/circuits';
-import { base64url } from 'jose';
 import type { VerifierKey } from './receipt.ts';
 
 // What a tenant's back end makes sure of before it acts on evidence (docs/protocol.md, section 6).
@@ -63,5 +64,5 @@ export async function checkEvidence(
 
 function hashOf(transaction: Transaction | null, salt: string | undefined): string | undefined {
   if (transaction === null) return undefined;
-  return base64url.encode(transactionHash(transaction, base64url.decode(parse(base64url32, salt))));
+  return encodeBase64url(transactionHash(transaction, decodeBase64url(parse(base64url32, salt))));
 }
