@@ -35,7 +35,10 @@ export const evidenceShape = v.pipe(
     iat: time,
   }),
   v.check(({ verdict, facts, factors }) =>
-    verdict === 'passed' ? factors.length > 0 : facts.length + factors.length === 0,
+    verdict === 'passed'
+      ? // Knowledge is never shown but by a fact; the rest a passkey alone can be.
+        factors.length > 0 && (facts.length > 0 || !factors.includes('knowledge'))
+      : facts.length + factors.length === 0,
   ),
 );
 /** What the verifier signs about a verdict, for the tenant's back end. */
