@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { base64url } from 'jose';
 import { describe, expect, test } from 'vitest';
-import { challenge, challengeBytes, pinChangeChallenge } from './challenge.ts';
+import { challenge, challengeBytes, passkeyChallenge, pinChangeChallenge } from './challenge.ts';
 import { FIELD_ORDER } from './field.ts';
 import { tenantScope } from './scope.ts';
 
@@ -16,6 +16,7 @@ interface Vectors {
     field: string;
   }[];
   pinChange: { thumbprint: string; nonce: string; commitment: string; field: string }[];
+  passkey: { thumbprint: string; challenge: string; id: string; field: string }[];
   scope: { tenant: string; field: string }[];
 }
 
@@ -78,6 +79,22 @@ test.each(vectors.pinChange)('the challenge of a PIN change equals the vector $#
     commitment: BigInt(vector.commitment),
   });
   expect(value.toString()).toBe(vector.field);
+});
+
+test.each(vectors.passkey)('the challenge of a new passkey equals the vector $#', (vector) => {
+  const value = passkeyChallenge({
+    thumbprint: vector.thumbprint,
+    challenge: base64url.decode(vector.challenge),
+    id: base64url.decode(vector.id),
+  });
+  expect(value.toString()).toBe(vector.field);
+});
+
+test('the challenge of a new passkey refuses one of another length', () => {
+  const parts = { thumbprint: 'A'.repeat(43), id: new Uint8Array(1) };
+  for (const length of [31, 33]) {
+    expect(() => passkeyChallenge({ ...parts, challenge: new Uint8Array(length) })).toThrow(TypeError);
+  }
 });
 
 test.each(vectors.scope)('the scope of a tenant equals the vector $#', async (vector) => {

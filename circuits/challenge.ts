@@ -60,3 +60,20 @@ export function pinChangeChallenge({ thumbprint, nonce, commitment }: PinChangeP
     ),
   );
 }
+
+export interface PasskeyParts {
+  /** Thumbprint of the device key, as sent: base64url. */
+  readonly thumbprint: string;
+  /** The challenge under which the passkey was made, 32 bytes. */
+  readonly challenge: Uint8Array;
+  /** WebAuthn id of the passkey. */
+  readonly id: Uint8Array;
+}
+
+/** The challenge under which the PIN is proven when a passkey is added (docs/protocol.md, section 5). */
+export function passkeyChallenge({ thumbprint, challenge: made, id }: PasskeyParts): bigint {
+  if (made.length !== 32) throw new TypeError('challenge is 32 bytes');
+  return fieldFromBytes(
+    sha256(concatBytes(utf8ToBytes('akashi/passkey/v1'), sha256(utf8ToBytes(thumbprint)), made, sha256(id))),
+  );
+}

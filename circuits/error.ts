@@ -22,9 +22,12 @@ export const ERROR_CODES = [
   'device_exists', // this key is enrolled already
   'pin_locked', // no tries left; unlocked only by a new enrolment
   'pin_refused', // proof of the old PIN does not hold
+  'passkey_refused', // what was registered does not hold, or the device has enough
+  'passkeys_off', // the tenant uses none
   'evaluation_refused', // no evaluation is due now
   // verifications
   'no_device', // the subject has no active device
+  'no_passkey', // no device of the subject has the passkey that the policy asks for
   'policy_unknown',
   'idempotency_mismatch', // same key, other body
   'accepted_elsewhere', // another device of the subject accepted first
@@ -56,6 +59,9 @@ export const ERROR_CODES = [
   'claim_unknown', // this device holds no credential of that schema
   'claim_unmet', // the claim that this device holds is outside of what is asked
   'credential_expired', // the device's credential is over: refresh the accounts or the claims
+  'passkey_missing', // one is asked for, and this device has none
+  'passkey_unavailable', // the platform offers none
+  'passkey_cancelled', // the customer did not confirm, or too late
   'proof_failed',
 ] as const;
 

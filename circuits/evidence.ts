@@ -24,7 +24,10 @@ export const evidenceShape = v.pipe(
     verdict,
     /** Where the request carried a transaction: its `transactionHash`. */
     transactionHash: v.optional(base64url32),
-    /** What was proven: all that the policy asks for where the verdict is `passed`, else nothing. */
+    /**
+     * What was proven: all facts of the registry that the policy asks for where the verdict is `passed`, else nothing. A passkey is
+     * none of them, so the list may be empty; what it counts for shows in `factors`.
+     */
     facts: v.array(v.strictObject({ fact: factId, version: versionNumber })),
     factors: v.array(factor),
     decidedAt: time,
@@ -32,7 +35,10 @@ export const evidenceShape = v.pipe(
     iat: time,
   }),
   v.check(({ verdict, facts, factors }) =>
-    [facts, factors].every((shown) => shown.length > 0 === (verdict === 'passed')),
+    verdict === 'passed'
+      ? // Knowledge is never shown but by a fact; the rest a passkey alone can be.
+        factors.length > 0 && (facts.length > 0 || !factors.includes('knowledge'))
+      : facts.length + factors.length === 0,
   ),
 );
 /** What the verifier signs about a verdict, for the tenant's back end. */

@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { ERROR_CODES } from './error.ts';
+import { rpId } from './passkey.ts';
 import { base64url16, base64url32, code, compactJws, reference, requestJws, text, time } from './shape.ts';
 
 // Answers to a device that is enrolled (docs/protocol.md, section 8), and what went wrong. The verifier parses the bodies of its
@@ -30,6 +31,9 @@ export const deviceStatus = v.strictObject({
   triesLeft: v.number(),
   /** Present once a PIN is registered. */
   receipt: v.optional(compactJws),
+  /** Where the tenant uses passkeys. */
+  rpId: v.optional(rpId),
+  passkeys: v.array(v.strictObject({ passkey: base64url16, createdAt: time })),
   /** Devices of the same subject enrolled after this one in the last 24 hours: the customer may stop them. */
   newer: v.array(v.strictObject({ device: base64url16, enrolledAt: time })),
 });

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { claimsSchema } from './claims.ts';
-import type { FactId } from './protocol.ts';
+import { type AskedId, PASSKEY } from './protocol.ts';
 import { reference } from './shape.ts';
 import { purpose } from './wire.ts';
 
@@ -29,9 +29,12 @@ export const elapsed = v.pipe(
 );
 export type Elapsed = v.InferOutput<typeof elapsed>;
 
-/** A fact as a policy asks for it. Claims come with their schema: the policy is the tenant's word on what they mean. */
+/**
+ * A fact as a policy asks for it, or a passkey, once at most: entries differ. Claims come with their schema: the policy is the
+ * tenant's word on what they mean.
+ */
 export const policyFact = v.union([
-  v.picklist(['pin', 'account']),
+  v.picklist(['pin', 'account', PASSKEY.fact]),
   v.strictObject({
     fact: v.literal('range'),
     schema: claimsSchema,
@@ -51,8 +54,8 @@ export const policyFact = v.union([
 ]);
 export type PolicyFact = v.InferOutput<typeof policyFact>;
 
-/** What the facts of a policy are, in its order. */
-export function factOf(asked: PolicyFact): FactId {
+/** What the entries of a policy are, in its order. */
+export function factOf(asked: PolicyFact): AskedId {
   return typeof asked === 'string' ? asked : asked.fact;
 }
 

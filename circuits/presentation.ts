@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { base64url16, code, compactJws, coordinate, factId, parse } from './shape.ts';
+import { passkeyAssertion } from './webauthn.ts';
 
 // What a device sends for an attempt (docs/protocol.md, section 6).
 
@@ -14,23 +15,28 @@ export type Proof = v.InferOutput<typeof proofShape>;
 /** A proof as it travels: every coordinate in decimal. */
 export type WireProof = v.InferInput<typeof proofShape>;
 
-export const presentationShape = v.strictObject({
-  attempt: base64url16,
-  /** As typed by the customer; none in pre-call mode. */
-  code: v.optional(code),
-  facts: v.pipe(
-    v.array(
-      v.strictObject({
-        fact: factId,
-        version: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
-        proof: proofShape,
-        credential: v.optional(compactJws),
-      }),
+export const presentationShape = v.pipe(
+  v.strictObject({
+    attempt: base64url16,
+    /** As typed by the customer; none in pre-call mode. */
+    code: v.optional(code),
+    /** The facts of the request's list, in its order. */
+    facts: v.pipe(
+      v.array(
+        v.strictObject({
+          fact: factId,
+          version: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+          proof: proofShape,
+          credential: v.optional(compactJws),
+        }),
+      ),
+      v.maxLength(16),
     ),
-    v.minLength(1),
-    v.maxLength(16),
-  ),
-});
+    /** Where the list asks for a passkey. */
+    passkey: v.optional(passkeyAssertion),
+  }),
+  v.check(({ facts, passkey }) => facts.length > 0 || passkey !== undefined),
+);
 /** What the device sends for one attempt, parsed. It holds no public signal: the verifier supplies every one. */
 export type Presentation = v.InferOutput<typeof presentationShape>;
 export type WirePresentation = v.InferInput<typeof presentationShape>;

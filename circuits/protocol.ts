@@ -64,6 +64,15 @@ export const FACTS = {
 
 export type FactId = keyof typeof FACTS;
 
+/**
+ * Asked for in the same list as facts and bound by the same challenge, but no fact: a WebAuthn signature says it, not a
+ * proof, so it has no circuit and no entry in the registry.
+ */
+export const PASSKEY = { fact: 'passkey', version: 1 } as const;
+
+/** What can stand in a request's list. */
+export type AskedId = FactId | typeof PASSKEY.fact;
+
 export const FACT_IDS = Object.keys(FACTS) as readonly FactId[];
 
 export type SignalName<F extends FactId> =

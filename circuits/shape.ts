@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { AkashiError } from './error.ts';
 import { parseCoordinate, parseField } from './field.ts';
-import { type FactId, isFactId } from './protocol.ts';
+import { type AskedId, type FactId, isFactId, PASSKEY } from './protocol.ts';
 
 /**
  * The typed form of `input`, or an error. Nothing is repaired: unknown keys, other types and other encodings
@@ -63,6 +63,18 @@ export const coordinate = v.pipe(
 );
 
 export const factId = v.custom<FactId>(isFactId);
+export const askedId = v.custom<AskedId>((value) => value === PASSKEY.fact || isFactId(value));
+
+/** Bytes of any length up to a bound, base64url without padding, canonical. */
+export function base64urlBytes(maxBytes: number) {
+  return v.pipe(
+    v.string(),
+    v.maxLength(Math.ceil((maxBytes * 4) / 3)),
+    v.regex(
+      /^(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-]{4}|[A-Za-z0-9_-]{3}(?<=[AEIMQUYcgkosw048])|[A-Za-z0-9_-]{2}(?<=[AQgw]))$/,
+    ),
+  );
+}
 
 function accepts(parser: (input: string) => unknown): (input: string) => boolean {
   return (input) => {

@@ -2,8 +2,11 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { parseCredential, parseReceipt } from './credential.ts';
 import { parseEvidence } from './evidence.ts';
+import { passkeyBody } from './http-passkey.ts';
 import { parseKeyStatement } from './key-statement.ts';
 import { parsePresentation, parseProof } from './presentation.ts';
+import { base64urlBytes, parse } from './shape.ts';
+import { passkeyAssertion } from './webauthn.ts';
 import { parseRequest } from './wire.ts';
 
 const vectors = JSON.parse(readFileSync(new URL('./vectors/wire.json', import.meta.url), 'utf8'));
@@ -15,6 +18,14 @@ type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 type Path = readonly (string | number)[];
 
 const ABOUT_CLAIMS = ['operator', 'transaction', 'atLeast', 'atMost'];
+// What passkeys add. The verifier's tests have real ones.
+const requestWithPasskey = {
+  ...vectors.request.payload,
+  facts: [...vectors.request.payload.facts, { fact: 'passkey', version: 1, rpId: 'bank.example' }],
+};
+const passkey = { id: 'AAEC', authenticatorData: 'AAECAw', clientData: 'AAECAwQ', signature: 'AAECAwQF' };
+const registration = { id: 'AAEC', attestation: 'AAECAw', clientData: 'AAECAwQ' };
+const passkeyRegistration = { registration, proof: vectors.presentation.facts[0].proof };
 
 const shapes: readonly [string, (input: unknown) => unknown, Json, readonly string[]][] = [
   ['request', parseRequest, vectors.request.payload, ['operator', 'transaction']],
@@ -34,6 +45,9 @@ const shapes: readonly [string, (input: unknown) => unknown, Json, readonly stri
   ['evidence', parseEvidence, evidence.payload, ['transactionHash']],
   ['key statement', parseKeyStatement, vectors.keys.payload, []],
   ['presentation', parsePresentation, vectors.presentation, ['code', 'credential']],
+  ['request for a passkey', parseRequest, requestWithPasskey, ['operator', 'transaction']],
+  ['assertion', (input) => parse(passkeyAssertion, input), passkey, []],
+  ['new passkey', (input) => parse(passkeyBody, input), passkeyRegistration, []],
   ['proof', parseProof, vectors.presentation.facts[0].proof, []],
 ];
 
@@ -100,6 +114,44 @@ describe('texts that people read', () => {
 test('a fact asked for twice is refused', () => {
   const pin = { fact: 'pin', version: 1 };
   expect(() => parseRequest({ ...vectors.request.payload, facts: [pin, pin] })).toThrow('malformed');
+});
+
+test('a passkey asked for twice is refused', () => {
+  const { facts, ...rest } = requestWithPasskey;
+  const [passkeyEntry] = facts.slice(-1);
+  const twice = [...facts, { ...passkeyEntry, rpId: 'other.example' }];
+  expect(() => parseRequest({ ...rest, facts: twice })).toThrow('malformed');
+});
+
+test('evidence of a pass has factors, and facts unless a passkey alone was asked for; of any other verdict neither', () => {
+  const { payload } = evidence;
+  expect(parseEvidence({ ...payload, facts: [], factors: ['possession'] })).toMatchObject({ facts: [] });
+  expect(() => parseEvidence({ ...payload, factors: [] })).toThrow('malformed');
+  const failed = { ...payload, verdict: 'failed' };
+  expect(parseEvidence({ ...failed, facts: [], factors: [] })).toMatchObject({ verdict: 'failed' });
+  for (const shown of [{ facts: [] }, { factors: [] }]) {
+    expect(() => parseEvidence({ ...failed, ...shown })).toThrow('malformed');
+  }
+});
+
+test('a presentation of a passkey alone is taken, one of nothing is not', () => {
+  const alone = { ...vectors.presentation, facts: [], passkey };
+  expect(parsePresentation(alone)).toMatchObject({ facts: [], passkey });
+  expect(() => parsePresentation({ ...alone, passkey: undefined })).toThrow('malformed');
+});
+
+test('bytes of any length are taken in their one canonical form', () => {
+  const shape = base64urlBytes(1023);
+  for (let length = 1; length <= 1023; length += 13) {
+    const text = Buffer.alloc(length, 255).toString('base64url');
+    expect(parse(shape, text)).toBe(text);
+    expect(() => parse(shape, `${text}=`)).toThrow('malformed');
+    // The unused bits of the last character, where there are any.
+    if (length % 3 > 0) expect(() => parse(shape, `${text.slice(0, -1)}_`)).toThrow('malformed');
+  }
+  for (const wrong of ['', 'A', 'AAAAA', Buffer.alloc(1024).toString('base64url')]) {
+    expect(() => parse(shape, wrong)).toThrow('malformed');
+  }
 });
 
 test('base64url is taken in its one canonical form', () => {

@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { claimDefinition, encodeBounds, orderedClaim, requireValues } from './claims.ts';
-import { CLAIMS_MAX, FACTS, MEMBER_VALUES } from './protocol.ts';
+import { rpId } from './passkey.ts';
+import { CLAIMS_MAX, FACTS, MEMBER_VALUES, PASSKEY } from './protocol.ts';
 import { base64url16, base64url32, fieldText, origin, parse, reference, text, texts, time } from './shape.ts';
 import { transaction } from './transaction.ts';
 
@@ -71,15 +72,31 @@ export const requestedFact = v.union([
 ]);
 export type RequestedFact = v.InferOutput<typeof requestedFact>;
 
-/** `pin` and `account` at most once; claims as often as they are asked about differently. */
+export const requestedPasskey = v.strictObject({
+  fact: v.literal(PASSKEY.fact),
+  version: v.literal(PASSKEY.version),
+  rpId,
+});
+export type RequestedPasskey = v.InferOutput<typeof requestedPasskey>;
+
+/** One entry of a request's list. */
+export const requested = v.union([requestedFact, requestedPasskey]);
+export type Requested = v.InferOutput<typeof requested>;
+
+/** Whether an entry is proven in zero knowledge; the other kind is signed by a passkey. */
+export function isRequestedFact(entry: Requested): entry is RequestedFact {
+  return entry.fact !== PASSKEY.fact;
+}
+
+/** `pin`, `account` and `passkey` at most once; claims as often as they are asked about differently. */
 const factList = v.pipe(
-  v.array(requestedFact),
+  v.array(requested),
   v.minLength(1),
   v.maxLength(16),
   v.check((facts) => new Set(facts.map(statementOf)).size === facts.length),
 );
 
-function statementOf(entry: RequestedFact): string {
+function statementOf(entry: Requested): string {
   return 'schema' in entry ? JSON.stringify(entry) : entry.fact;
 }
 

@@ -100,11 +100,11 @@ async function opensRoot(
 }
 
 /** `accountsRoot` of the credential, which was checked when it came. */
-export function accountsRootOf(issued: IssuedAccounts): string {
+export function accountsRootOf(issued: Pick<IssuedAccounts, 'credential'>): string {
   return credentialOf(issued).accountsRoot;
 }
 
-function credentialOf({ credential }: IssuedAccounts): AccountsCredential {
+function credentialOf({ credential }: Pick<IssuedAccounts, 'credential'>): AccountsCredential {
   const parsed = parseCredential(unverifiedJws(credential).payload);
   if (!('accountsRoot' in parsed)) throw new AkashiError('malformed');
   return parsed;

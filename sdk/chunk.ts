@@ -24,6 +24,7 @@ export function need<T>(load: () => Promise<T>, signal?: AbortSignal): Promise<T
 /** What a request needs to be shown: its shape, its checks, the history. */
 export const loadRequestActs = () => import('./request-acts.ts');
 export const loadHolderActs = () => import('./holder-acts.ts');
+export const loadPasskeyActs = () => import('./passkey-acts.ts');
 /** Its curve is heavier than all of the rest, and requests without the fact `pin` do without. */
 export const loadOprf = () => import('./oprf.ts');
 

@@ -25,7 +25,8 @@ import * as v from 'valibot';
 import type { ExpectedHolder } from './accounts.ts';
 import { readAnswer } from './connection.ts';
 import type { DeviceConnection } from './device-connection.ts';
-import { type HolderRecord, type Identity, loadIdentity } from './holder-record.ts';
+import { type Identity, isOpen, type KeptRecord, loadIdentity, type OpenIdentity } from './holder-record.ts';
+import { type Opening, openIdentity } from './opening.ts';
 import type { DeviceStorage } from './storage.ts';
 
 // The claims that issuers vouched for on this device: what comes with a credential, how it is kept, and which one a
@@ -53,6 +54,7 @@ export interface HeldClaims {
 
 const CLAIMS_RECORD = 'claims';
 const recordShape = v.strictObject({ device: base64url16, issued: v.array(issuedClaimsShape) });
+const emptyRecord = v.strictObject({ device: base64url16, issued: v.strictTuple([]) });
 
 /**
  * What an exchange brought, once each credential is for this device and commits to just these claims. The issuer's
@@ -94,8 +96,9 @@ export async function checkIssuedClaims(
 /** All claims credentials of this device. What is damaged, or of another device, is as good as none. */
 export async function readClaims(
   storage: DeviceStorage,
-  { device }: HolderRecord,
+  { record: { device }, unwrappedClaims }: OpenIdentity,
 ): Promise<readonly IssuedClaims[]> {
+  if (unwrappedClaims !== undefined) return unwrappedClaims;
   try {
     const record = parse(recordShape, await storage.read(CLAIMS_RECORD));
     return record.device === device ? record.issued : [];
@@ -105,8 +108,22 @@ export async function readClaims(
   }
 }
 
+/** Those that are kept, with what was issued: each in place of an earlier one of its schema; what is over by `now` goes. */
+export function withIssued(
+  kept: readonly IssuedClaims[],
+  issued: readonly IssuedClaims[],
+  now: number,
+): readonly IssuedClaims[] {
+  const replaced = new Set(issued.map(({ schema }) => schemaSignal(schema)));
+  const others = kept.filter(
+    (other) => !replaced.has(schemaSignal(other.schema)) && credentialOf(other).exp > now,
+  );
+  return [...others, ...issued];
+}
+
 /**
- * Keeps them, each in place of an earlier one of its schema; what is over by `now` goes.
+ * Keeps them, see {@link withIssued}.
+ * @returns false where the secrets are wrapped, and nothing was kept: claims may not lie open beside them
  * @throws AkashiError `not_enrolled` when another tab enrolled anew or removed the device meanwhile
  */
 export async function keepClaims(
@@ -114,16 +131,35 @@ export async function keepClaims(
   { record: { device, verifier } }: Identity,
   issued: readonly IssuedClaims[],
   now: number,
-): Promise<void> {
-  const replaced = new Set(issued.map(({ schema }) => schemaSignal(schema)));
-  await storage.exclusive(async () => {
+): Promise<boolean> {
+  return storage.exclusive(async () => {
     const current = await loadIdentity(storage, verifier);
     if (current?.record.device !== device) throw new AkashiError('not_enrolled');
-    const others = (await readClaims(storage, current.record)).filter(
-      (kept) => !replaced.has(schemaSignal(kept.schema)) && credentialOf(kept).exp > now,
-    );
-    await storage.write(CLAIMS_RECORD, { device, issued: [...others, ...issued] });
+    if (!isOpen(current)) return false;
+    await writeClaims(storage, current.record, withIssued(await readClaims(storage, current), issued, now));
+    return true;
   });
+}
+
+/** Writes just these. Only while no other tab does, and never beside wrapped secrets. */
+export function writeClaims(
+  storage: DeviceStorage,
+  { device }: Pick<KeptRecord, 'device'>,
+  issued: readonly IssuedClaims[],
+): Promise<void> {
+  return storage.write(CLAIMS_RECORD, { device, issued });
+}
+
+/** Lets go of the record of claims, where there is one. */
+export async function dropClaims(storage: DeviceStorage, record: Pick<KeptRecord, 'device'>): Promise<void> {
+  let kept: unknown;
+  try {
+    kept = await storage.read(CLAIMS_RECORD);
+  } catch (error) {
+    if (!(error instanceof AkashiError)) throw error;
+    kept = null; // damaged: it goes as well
+  }
+  if (kept !== undefined && !v.is(emptyRecord, kept)) await writeClaims(storage, record, []);
 }
 
 /**
@@ -178,8 +214,18 @@ export interface HeldCredential {
   readonly expiresAt: number;
 }
 
-export function describeClaims(issued: IssuedClaims): HeldCredential {
-  return { schema: issued.schema, claims: issued.claims, expiresAt: credentialOf(issued).exp };
+/** All of this device, for an app to show: by a gesture where they are wrapped. */
+export async function listClaims(
+  desk: Opening & { readonly storage: DeviceStorage },
+  identity: Identity,
+  signal: AbortSignal | undefined,
+): Promise<readonly HeldCredential[]> {
+  const issued = await readClaims(desk.storage, await openIdentity(desk, identity, signal));
+  return issued.map((held) => ({
+    schema: held.schema,
+    claims: held.claims,
+    expiresAt: credentialOf(held).exp,
+  }));
 }
 
 /** The credential, which was checked when it came. */

@@ -25,8 +25,8 @@ export interface Conversation {
     options: Signal,
   ): Promise<CheckedRequest>;
   present(identity: Identity, id: string, options: PresentOptions): Promise<CheckedRequest>;
-  /** Where the current PIN is typed to be changed. */
-  pinChange(): PinEntry;
+  /** Where the current PIN is typed outside of a verification: to change it, or to add a passkey. */
+  currentPin(): PinEntry;
   /** Forgets every PIN in memory: after one was changed, or belonged to another enrolment. */
   forgetPins(): void;
 }
@@ -38,7 +38,7 @@ interface Accepted {
   readonly attempt: Attempt;
 }
 
-const CHANGE = 'change';
+const CURRENT = 'current';
 
 export function openConversation(desk: PresentationDesk): Conversation {
   const { connection, requests } = desk;
@@ -96,7 +96,7 @@ export function openConversation(desk: PresentationDesk): Conversation {
         return after;
       }
     },
-    pinChange: () => entryOf(CHANGE),
+    currentPin: () => entryOf(CURRENT),
     forgetPins: () => entries.clear(),
   };
 }

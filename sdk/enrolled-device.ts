@@ -1,6 +1,6 @@
 import { AkashiError } from '@akashi/circuits';
 import { hasCode } from './connection.ts';
-import { type HolderRecord, type Identity, loadIdentity } from './holder-record.ts';
+import { type Identity, type KeptRecord, loadIdentity } from './holder-record.ts';
 import type { DeviceStorage } from './storage.ts';
 
 /** The enrolment of this device, as an app may show it. */
@@ -12,6 +12,8 @@ export interface Enrolled {
   readonly accounts: readonly { readonly label: string }[];
   /** UTC seconds by the verifier's time: from then on the fact `account` needs `refreshAccounts` first. */
   readonly accountsExpireAt: number;
+  /** What proves lies under a passkey: should the phone lose that, only a new enrolment helps. */
+  readonly secretsWrapped: boolean;
 }
 
 /** What storage says of this device. It is read again for each call, because another tab may have changed it. */
@@ -60,7 +62,8 @@ export function openEnrolledDevice(storage: DeviceStorage, verifier: string): En
   };
 }
 
-function describe({ device, tenant, enrolledAt, issued, accountsExpireAt }: HolderRecord): Enrolled {
+function describe(record: KeptRecord): Enrolled {
+  const { device, tenant, enrolledAt, issued, accountsExpireAt } = record;
   const accounts = issued.accounts.map(({ label }) => ({ label }));
-  return { device, tenant, enrolledAt, accounts, accountsExpireAt };
+  return { device, tenant, enrolledAt, accounts, accountsExpireAt, secretsWrapped: 'wrapped' in record };
 }

@@ -10,14 +10,21 @@ import {
 } from '@akashi/circuits';
 import { holderCommitment, pinCommitment } from '@akashi/circuits/poseidon';
 import { checkIssuedAccounts, type ExpectedHolder } from './accounts.ts';
-import { loadOprf, need } from './chunk.ts';
+import { loadOprf, loadPasskeyActs, need } from './chunk.ts';
 import { checkIssuedClaims, keepClaims } from './claims.ts';
 import { hasCode, readAnswer } from './connection.ts';
 import type { DeviceConnection, DeviceIdentity } from './device-connection.ts';
 import { readStatus, unregister } from './device-status.ts';
 import { parseEnrolmentLink } from './enrolment-link.ts';
-import { HOLDER_RECORD, type HolderRecord, type Identity } from './holder-record.ts';
+import {
+  HOLDER_RECORD,
+  type HolderRecord,
+  type Identity,
+  type OpenIdentity,
+  updateRecord,
+} from './holder-record.ts';
 import { parseNewPin } from './new-pin.ts';
+import type { Opening } from './opening.ts';
 import type { BlindedPin } from './oprf.ts';
 import { evaluatePin } from './pin-entry.ts';
 import type { DeviceStorage } from './storage.ts';
@@ -57,7 +64,7 @@ export interface EnrolmentDesk {
 
 /** A device that is enrolled, and the key of its PIN while it is in memory. */
 export interface Enrolment {
-  readonly identity: Identity;
+  readonly identity: OpenIdentity;
   readonly pinKey: bigint;
 }
 
@@ -119,19 +126,20 @@ async function finish(
     holder: String(holder),
     commitment,
     nextCommitment: null,
+    passkeys: [],
     ...accounts,
   };
   await storage.exclusive(() => storage.replace(identity.key, { [HOLDER_RECORD]: record }));
   return { record, pinKey };
 }
 
-/** Fetches accounts anew for a device that is enrolled: after `accountsExpireAt`, or when they have changed. */
+/** Fetches accounts anew for a device that is enrolled, and keeps them: after `accountsExpireAt`, or when they have changed. */
 export async function refreshAccounts(
-  desk: EnrolmentDesk,
+  desk: EnrolmentDesk & Opening,
   identity: Identity,
   exchange: Exchange,
   signal: AbortSignal | undefined,
-): Promise<Pick<HolderRecord, 'issued' | 'accountsExpireAt'>> {
+): Promise<void> {
   const { record } = identity;
   const status = await readStatus(desk.connection, identity, signal);
   const expected = { device: record.device, tenant: record.tenant.id, holder: BigInt(record.holder) };
@@ -142,12 +150,17 @@ export async function refreshAccounts(
     signal,
   );
   if (receipt.sub !== record.subject) throw new AkashiError('receipt_invalid');
-  return accounts;
+  const kept = await updateRecord(desk.storage, identity, (current) =>
+    'wrapped' in current ? current : { ...current, ...accounts },
+  );
+  if (!('wrapped' in kept)) return;
+  const { keepWrappedAccounts } = await need(loadPasskeyActs, signal);
+  await keepWrappedAccounts(desk, { ...identity, record: kept }, accounts, signal);
 }
 
 /** Fetches claims, and keeps each in place of an earlier one of its schema. */
 export async function refreshClaims(
-  desk: EnrolmentDesk,
+  desk: EnrolmentDesk & Opening,
   identity: Identity,
   exchange: Exchange,
   signal: AbortSignal | undefined,
@@ -162,7 +175,10 @@ export async function refreshClaims(
     signal,
   );
   if (receipt.sub !== record.subject) throw new AkashiError('receipt_invalid');
-  await keepClaims(desk.storage, identity, await checkIssuedClaims(brought, holder), holder.now);
+  const issued = await checkIssuedClaims(brought, holder);
+  if (await keepClaims(desk.storage, identity, issued, holder.now)) return;
+  const { keepWrappedClaims } = await need(loadPasskeyActs, signal);
+  await keepWrappedClaims(desk, identity, { issued, now: holder.now }, signal);
 }
 
 async function redeem(

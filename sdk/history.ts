@@ -1,9 +1,9 @@
 import {
   AkashiError,
   askedClaim,
+  askedId,
   base64url16,
   direction,
-  factId,
   mode,
   purpose,
   reference,
@@ -29,7 +29,7 @@ const askedShape = v.strictObject({
   direction,
   purpose,
   transaction: v.nullable(transaction),
-  facts: v.array(factId),
+  facts: v.array(askedId),
   /** Not in what earlier versions wrote. */
   claims: v.optional(v.array(askedClaim), []),
 });

@@ -1,6 +1,6 @@
 // What a holder does beyond opening, listening and answering, as one chunk: each of it needs nearly all of the rest.
 
-export { describeClaims, readClaims } from './claims.ts';
+export { listClaims } from './claims.ts';
 export { enrol, refreshAccounts, refreshClaims } from './enrolment.ts';
 export { changePin } from './pin-change.ts';
 export { preparePin } from './pin-preparation.ts';

@@ -4,12 +4,16 @@ import {
   base64url32,
   fieldText,
   parse,
+  passkeyId,
+  passkeyTransport,
   reference,
+  rpId,
   text,
   thumbprint,
   time,
 } from '@akashi/circuits';
 import * as v from 'valibot';
+import type { IssuedClaims } from './claims.ts';
 import type { DeviceIdentity } from './device-connection.ts';
 import { issuedAccountsShape } from './issued-accounts.ts';
 import type { DeviceStorage } from './storage.ts';
@@ -18,7 +22,17 @@ import type { DeviceStorage } from './storage.ts';
 
 export const HOLDER_RECORD = 'holder';
 
-export const holderRecordShape = v.strictObject({
+const keptPasskey = v.strictObject({
+  /** Its id at the verifier. */
+  passkey: base64url16,
+  /** WebAuthn's. */
+  id: passkeyId,
+  rpId,
+  transports: v.array(passkeyTransport),
+});
+export type KeptPasskey = v.InferOutput<typeof keptPasskey>;
+
+const recordEntries = {
   verifier: v.string(),
   /** Thumbprint of the verifier's root key. */
   root: base64url32,
@@ -26,21 +40,57 @@ export const holderRecordShape = v.strictObject({
   tenant: v.strictObject({ id: reference, name: text }),
   subject: reference,
   enrolledAt: time,
-  holderSecret: fieldText,
   holder: fieldText,
   /** `commitment` of the PIN. */
   commitment: fieldText,
   /** Of a new PIN whose registration was sent and not yet confirmed; `null` when none was. */
   nextCommitment: v.nullable(fieldText),
-  issued: issuedAccountsShape,
   accountsExpireAt: time,
+  /** Records of before passkeys have none. */
+  passkeys: v.optional(v.array(keptPasskey), []),
+};
+
+export const holderRecordShape = v.strictObject({
+  ...recordEntries,
+  holderSecret: fieldText,
+  issued: issuedAccountsShape,
 });
 export type HolderRecord = v.InferOutput<typeof holderRecordShape>;
 
-/** The device enrolled here: its key, whom it trusts, what it remembers. */
-export interface Identity extends DeviceIdentity {
+const bytes = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]+$/));
+/** The record of a device whose secrets only a passkey brings back (see secrets.ts). */
+export const wrappedRecordShape = v.strictObject({
+  ...recordEntries,
+  issued: v.strictObject({
+    credential: issuedAccountsShape.entries.credential,
+    accounts: v.array(v.strictObject({ label: text })),
+  }),
+  wrapped: v.strictObject({ passkey: base64url16, salt: bytes, iv: bytes, ciphertext: bytes }),
+});
+export type WrappedRecord = v.InferOutput<typeof wrappedRecordShape>;
+export type KeptRecord = HolderRecord | WrappedRecord;
+
+interface KnownDevice extends DeviceIdentity {
   readonly thumbprint: string;
+}
+
+/** A device whose secrets are at hand. */
+export interface OpenIdentity extends KnownDevice {
   readonly record: HolderRecord;
+  /** Claims that were wrapped with the other secrets; else they lie in a record of their own. */
+  readonly unwrappedClaims?: readonly IssuedClaims[];
+}
+
+/** One whose secrets only a passkey brings back. */
+export interface WrappedIdentity extends KnownDevice {
+  readonly record: WrappedRecord;
+}
+
+/** The device enrolled here: its key, whom it trusts, what it remembers. */
+export type Identity = OpenIdentity | WrappedIdentity;
+
+export function isOpen(identity: Identity): identity is OpenIdentity {
+  return !('wrapped' in identity.record);
 }
 
 /**
@@ -50,10 +100,11 @@ export interface Identity extends DeviceIdentity {
 export async function loadIdentity(storage: DeviceStorage, verifier: string): Promise<Identity | null> {
   const [key, stored] = await Promise.all([storage.key(), storage.read(HOLDER_RECORD)]);
   if (key === null) return null;
-  const record = parseStored(holderRecordShape, stored);
+  const record = parseStored(v.union([holderRecordShape, wrappedRecordShape]), stored);
   // A storage filled against another verifier: not this device's, and not to be sent there.
   if (record.verifier !== verifier) throw new AkashiError('storage_unavailable');
-  return { key, root: record.root, thumbprint: await thumbprint(key.jwk), record };
+  const device = { key, root: record.root, thumbprint: await thumbprint(key.jwk) };
+  return 'wrapped' in record ? { ...device, record } : { ...device, record };
 }
 
 /**
@@ -62,9 +113,9 @@ export async function loadIdentity(storage: DeviceStorage, verifier: string): Pr
  */
 export async function updateRecord(
   storage: DeviceStorage,
-  { record: { device, verifier } }: Identity,
-  change: (record: HolderRecord) => HolderRecord,
-): Promise<HolderRecord> {
+  { record: { device, verifier } }: { readonly record: Pick<KeptRecord, 'device' | 'verifier'> },
+  change: (record: KeptRecord) => KeptRecord,
+): Promise<KeptRecord> {
   return storage.exclusive(async () => {
     const current = await loadIdentity(storage, verifier);
     if (current?.record.device !== device) throw new AkashiError('not_enrolled');

@@ -1,8 +1,9 @@
-import { AkashiError, base64url16, parse } from '@akashi/circuits';
+import { AkashiError, base64url16, type DeviceStatus, parse } from '@akashi/circuits';
 import {
   loadAhead,
   loadHolderActs,
   loadOprf,
+  loadPasskeyActs,
   loadRequestActs,
   need,
   pageIdle,
@@ -16,8 +17,10 @@ import { readStatus, revokeItself, unregister } from './device-status.ts';
 import { type Enrolled, type EnrolledDevice, openEnrolledDevice } from './enrolled-device.ts';
 import type { EnrolOptions, Exchange } from './enrolment.ts';
 import type { HistoryEntry } from './history.ts';
-import { type Identity, updateRecord } from './holder-record.ts';
+import { type Identity, isOpen } from './holder-record.ts';
 import { idleWork } from './idle-work.ts';
+import type { AddedPasskey, AddPasskeyOptions } from './passkey-enrolment.ts';
+import { browserPasskeys, type PasskeyPlatform } from './passkey-platform.ts';
 import type { ChangePinOptions } from './pin-change.ts';
 import type { IdleOptions } from './prepared-proof.ts';
 import type { PresentOptions } from './presentation.ts';
@@ -35,6 +38,8 @@ export type { EnrolPhase, Exchange } from './enrolment.ts';
 export { type EnrolmentLink, parseEnrolmentLink } from './enrolment-link.ts';
 export type { HistoryEntry } from './history.ts';
 export type { IssuedAccounts } from './issued-accounts.ts';
+export type { AddedPasskey, AddPasskeyOptions } from './passkey-enrolment.ts';
+export type { PasskeyPlatform } from './passkey-platform.ts';
 export type { IdleOptions, PrepareProgress } from './prepared-proof.ts';
 export type { PresentProgress } from './presentation.ts';
 export type { FixedInputs, PrepareOptions, ProveOptions, Prover, ProvingStage } from './prover.ts';
@@ -51,6 +56,8 @@ export interface HolderOptions {
   readonly verifier: string;
   readonly storage: DeviceStorage;
   readonly prover: Prover;
+  /** By default the browser's. */
+  readonly passkeys?: PasskeyPlatform;
   readonly fetch?: typeof fetch;
   /** Milliseconds, like `Date.now`; only differences count, the time itself is the verifier's. */
   readonly now?: () => number;
@@ -68,6 +75,14 @@ export interface HolderStatus {
   readonly enrolledAt: number;
   readonly pinChangedAt: number | null;
   readonly triesLeft: number;
+  /** Whether the tenant uses passkeys. */
+  readonly passkeysOffered: boolean;
+  /** Those that the verifier knows of this device; `usable`: this device can confirm with it. */
+  readonly passkeys: readonly {
+    readonly passkey: string;
+    readonly createdAt: number;
+    readonly usable: boolean;
+  }[];
   /** Devices of the same customer enrolled after this one in the last 24 hours. */
   readonly newer: readonly { readonly device: string; readonly enrolledAt: number }[];
 }
@@ -105,7 +120,8 @@ export interface Holder {
   /**
    * One attempt. Accepts first what was not accepted yet. Afterwards the request is `done` with a verdict, or
    * `accepted` with `attemptsLeft`. Throws also `malformed` (code, PIN), `account_unknown`, `claim_unknown`, `claim_unmet`, `credential_expired`,
-   * `pin_wrong` with `triesLeft`, `pin_locked`, `proof_failed`, `artifact_*`: none of these uses up the attempt; TypeError when a PIN is needed and none is given.
+   * `pin_wrong` with `triesLeft`, `pin_locked`, `passkey_missing`, `passkey_unavailable`, `passkey_cancelled`, `proof_failed`, `artifact_*`:
+   * none of these uses up the attempt; TypeError when a PIN is needed and none is given.
    */
   present(id: string, options?: PresentOptions): Promise<CheckedRequest>;
   /**
@@ -117,14 +133,23 @@ export interface Holder {
   prepare(options?: IdleOptions): Promise<void>;
   /** Throws also `pin_weak`, `pin_wrong` with `triesLeft`, `pin_locked`. */
   changePin(options: ChangePinOptions): Promise<void>;
+  /** Whether this phone can make passkeys: face, finger or screen lock are set up. */
+  canMakePasskeys(): Promise<boolean>;
+  /**
+   * Adds a passkey of this phone, for requests that ask for one. To be called from a tap. Throws also `pin_wrong` with
+   * `triesLeft`, `pin_locked`, `passkeys_off`, `passkey_refused`, `passkey_unavailable`, `passkey_cancelled`.
+   */
+  addPasskey(options: AddPasskeyOptions): Promise<AddedPasskey>;
+  /** From then on nobody can confirm with it. The phone's own list still shows it, until the customer removes it there. */
+  removePasskey(passkey: string, options?: Call): Promise<void>;
   refreshAccounts(exchange: Exchange, options?: Call): Promise<Enrolled>;
   /**
    * Has claims vouched for: after enrolment, when they have changed, and before they are over. `exchange` brings a list of
    * what `issueClaims` gave; each takes the place of an earlier one of its schema. Throws also `unexpected_answer`.
    */
   refreshClaims(exchange: Exchange, options?: Call): Promise<void>;
-  /** The claims credentials of this device, for the app to show. */
-  claims(): Promise<readonly HeldCredential[]>;
+  /** The claims credentials of this device, for the app to show. Where its secrets are wrapped, the customer confirms first. */
+  claims(options?: Call): Promise<readonly HeldCredential[]>;
   /** Stops one of the `newer` devices. */
   stopDevice(device: string, options?: Call): Promise<void>;
   /** Revokes this device and forgets everything about it. */
@@ -138,12 +163,12 @@ export interface Holder {
  * @throws AkashiError `storage_unavailable` when the storage cannot be opened at all; TypeError for a verifier that is no origin
  */
 export async function openHolder(options: HolderOptions): Promise<Holder> {
-  const { storage, prover, now = Date.now, timeoutSeconds = 20 } = options;
+  const { storage, prover, passkeys = browserPasskeys(), now = Date.now, timeoutSeconds = 20 } = options;
   const random = options.random ?? ((length) => crypto.getRandomValues(new Uint8Array(length)));
   const http = openConnection({ ...options, timeoutSeconds });
   const connection = openDeviceConnection({ connection: http, now, random });
   const requests = openRequestDesk(connection, storage);
-  const desk = { connection, storage, prover, random, timeoutSeconds, requests };
+  const desk = { connection, storage, prover, passkeys, random, timeoutSeconds, requests };
   const device = openEnrolledDevice(storage, connection.origin);
   const conversation = openConversation(desk);
   const idle = idleWork();
@@ -179,9 +204,8 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
         return enrolledNow(device);
       }),
     async status({ signal } = {}) {
-      const status = await readStatus(connection, await device.identity(), signal);
-      const { enrolledAt, pinChangedAt, triesLeft, newer } = status;
-      return { device: status.device, tenant: status.tenant, enrolledAt, pinChangedAt, triesLeft, newer };
+      const identity = await device.identity();
+      return holderStatus(await readStatus(connection, identity, signal), identity);
     },
     requests: async (wait = {}) => conversation.list(await device.identity(), wait),
     request: async (id, call = {}) => conversation.read(await device.identity(), id, call),
@@ -195,20 +219,40 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
     prepare: ({ signal, onProgress } = {}) =>
       idle.run(signal, async (stopped) => {
         const identity = await device.identity();
+        // Nothing lies ready beside wrapped secrets: it is made when they are opened.
+        if (!isOpen(identity)) return forgetStale(storage, identity);
         const { prepareRecords } = await need(loadHolderActs, stopped);
         await prepareRecords(desk, identity, { signal: stopped, ...(onProgress && { onProgress }) });
       }),
     changePin: (changeOptions) =>
       inTurn(async () => {
         const { changePin } = await need(loadHolderActs, changeOptions.signal);
-        await changePin(desk, await device.identity(), conversation.pinChange(), changeOptions);
+        await changePin(desk, await device.identity(), conversation.currentPin(), changeOptions);
         conversation.forgetPins();
+      }),
+    canMakePasskeys: () => passkeys.isAvailable(),
+    addPasskey: (passkeyOptions) =>
+      inTurn(async () => {
+        const { addPasskey } = await need(loadPasskeyActs, passkeyOptions.signal);
+        const added = await addPasskey(
+          desk,
+          await device.identity(),
+          conversation.currentPin(),
+          passkeyOptions,
+        );
+        await device.load();
+        return added;
+      }),
+    removePasskey: (passkey, { signal } = {}) =>
+      inTurn(async () => {
+        const { removePasskey } = await need(loadPasskeyActs, signal);
+        await removePasskey(desk, await device.identity(), passkey, signal);
+        await device.load();
       }),
     async refreshAccounts(exchange, { signal } = {}) {
       const identity = await device.identity();
       const { refreshAccounts } = await need(loadHolderActs, signal);
-      const accounts = await refreshAccounts(desk, identity, exchange, signal);
-      await updateRecord(storage, identity, (record) => ({ ...record, ...accounts }));
+      await refreshAccounts(desk, identity, exchange, signal);
       await forgetStale(storage, identity);
       return enrolledNow(device);
     },
@@ -218,10 +262,9 @@ export async function openHolder(options: HolderOptions): Promise<Holder> {
       await refreshClaims(desk, identity, exchange, signal);
       await forgetStale(storage, identity);
     },
-    async claims() {
-      const { record } = await device.identity();
-      const { describeClaims, readClaims } = await need(loadHolderActs);
-      return (await readClaims(storage, record)).map(describeClaims);
+    async claims({ signal } = {}) {
+      const { listClaims } = await need(loadHolderActs, signal);
+      return listClaims(desk, await device.identity(), signal);
     },
     async stopDevice(newer, { signal } = {}) {
       const path = `/v1/devices/${parse(base64url16, newer)}/stop`;
@@ -250,6 +293,14 @@ function ahead(random: (length: number) => Uint8Array): readonly (() => Promise<
   const pin = async () => (await loadHolderActs()).rehearsePin(random);
   const binding = async () => (await loadHolderActs()).rehearseBinding(random);
   return [loadRequestActs, loadHolderActs, loadOprf, pin, binding, pin, binding];
+}
+
+function holderStatus(status: DeviceStatus, { record }: Identity): HolderStatus {
+  const { device, tenant, enrolledAt, pinChangedAt, triesLeft, newer, rpId } = status;
+  const usable = new Set(record.passkeys.filter((kept) => kept.rpId === rpId).map(({ passkey }) => passkey));
+  const passkeys = status.passkeys.map((known) => ({ ...known, usable: usable.has(known.passkey) }));
+  const passkeysOffered = rpId !== undefined;
+  return { device, tenant, enrolledAt, pinChangedAt, triesLeft, passkeysOffered, passkeys, newer };
 }
 
 /** Stale preparations are never used; that they go is hygiene, which must not fail what came before. */

@@ -13,8 +13,9 @@ import { pinCommitment } from '@akashi/circuits/poseidon';
 import { loadOprf, need } from './chunk.ts';
 import { hasCode, readAnswer } from './connection.ts';
 import { readStatus } from './device-status.ts';
-import { type Identity, updateRecord } from './holder-record.ts';
+import { type Identity, type OpenIdentity, updateRecord } from './holder-record.ts';
 import { parseNewPin } from './new-pin.ts';
+import { type Opening, openIdentity } from './opening.ts';
 import { enterPin, evaluatePin, type PinDesk, type PinEntry } from './pin-entry.ts';
 import { preparePin } from './pin-preparation.ts';
 import { provePin } from './prepared-proof.ts';
@@ -34,14 +35,15 @@ export interface ChangePinOptions {
  * @throws AkashiError `pin_weak`, `pin_wrong` with `triesLeft`, `pin_locked`, `pin_refused`
  */
 export async function changePin(
-  desk: PinDesk & { readonly prover: Prover; readonly timeoutSeconds: number },
-  identity: Identity,
+  desk: PinDesk & Opening & { readonly prover: Prover; readonly timeoutSeconds: number },
+  known: Identity,
   entry: PinEntry,
   { current, next, signal }: ChangePinOptions,
 ): Promise<void> {
   const { connection, storage, random } = desk;
   const nextPin = parseNewPin(next);
   const { blindPin } = await need(loadOprf, signal);
+  const identity = await openIdentity(desk, known, signal);
   const { pinChangedAt } = await readStatus(connection, identity, signal);
   const pinKey = await enterPin(desk, identity, entry, {
     pin: parsePin(current),
@@ -74,7 +76,7 @@ export async function changePin(
 
 async function putPin(
   { connection }: PinDesk,
-  identity: Identity,
+  identity: OpenIdentity,
   body: object,
   {
     pinChangedAt,

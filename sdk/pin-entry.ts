@@ -3,7 +3,7 @@ import { pinCommitment } from '@akashi/circuits/poseidon';
 import { loadOprf, need } from './chunk.ts';
 import { readAnswer } from './connection.ts';
 import type { DeviceConnection, DeviceIdentity } from './device-connection.ts';
-import { type Identity, updateRecord } from './holder-record.ts';
+import { type OpenIdentity, updateRecord } from './holder-record.ts';
 import type { BlindedPin } from './oprf.ts';
 import type { DeviceStorage } from './storage.ts';
 
@@ -68,7 +68,7 @@ export interface PinEntry {
  */
 export async function enterPin(
   { connection, storage, random }: PinDesk,
-  identity: Identity,
+  identity: OpenIdentity,
   entry: PinEntry,
   options: { readonly pin: string | undefined; readonly use: Use; readonly signal: AbortSignal | undefined },
 ): Promise<bigint> {
@@ -93,7 +93,11 @@ export async function enterPin(
  * Whether this key opens the enrolled commitment, or that of a change whose confirmation was lost. Each has an
  * evaluation key of its own at the verifier, so whichever opens tells whether the change took place.
  */
-async function isEnrolledPin(storage: DeviceStorage, identity: Identity, pinKey: bigint): Promise<boolean> {
+async function isEnrolledPin(
+  storage: DeviceStorage,
+  identity: OpenIdentity,
+  pinKey: bigint,
+): Promise<boolean> {
   const { holderSecret, commitment, nextCommitment } = identity.record;
   const opened = String(pinCommitment(pinKey, parseField(holderSecret)));
   if (opened !== commitment && opened !== nextCommitment) return false;

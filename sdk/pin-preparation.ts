@@ -1,4 +1,4 @@
-import type { Identity } from './holder-record.ts';
+import type { OpenIdentity } from './holder-record.ts';
 import { type ProvingDesk, prepareNewPin } from './prepared-proof.ts';
 import { withinTime } from './time-limit.ts';
 
@@ -8,7 +8,7 @@ import { withinTime } from './time-limit.ts';
  */
 export async function preparePin(
   desk: ProvingDesk & { readonly timeoutSeconds: number },
-  identity: Identity,
+  identity: OpenIdentity,
   pinKey: bigint,
   signal: AbortSignal | undefined,
 ): Promise<void> {

@@ -1,7 +1,7 @@
 import { AkashiError, decodeBase64url, encodeBase64url } from '@akashi/circuits';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { findAccount } from './accounts.ts';
-import { type Identity, loadIdentity, updateRecord } from './holder-record.ts';
+import { isOpen, loadIdentity, type OpenIdentity, updateRecord } from './holder-record.ts';
 import { encodePreparation } from './preparation.ts';
 import {
   dropStalePreparations,
@@ -20,7 +20,7 @@ const random = (length: number) => crypto.getRandomValues(new Uint8Array(length)
 
 let verifier: ScriptedVerifier;
 let phone: Phone;
-let identity: Identity;
+let identity: OpenIdentity;
 let pinKey: bigint;
 let statements: { readonly pin: Statement<'pin'>; readonly account: Statement<'account'> };
 
@@ -37,9 +37,9 @@ beforeEach(async () => {
   for (const statement of Object.values(statements)) await keep(statement);
 });
 
-async function enrolledIdentity(): Promise<Identity> {
+async function enrolledIdentity(): Promise<OpenIdentity> {
   const found = await loadIdentity(phone.storage, ORIGIN);
-  if (found === null) throw new TypeError('not enrolled');
+  if (found === null || !isOpen(found)) throw new TypeError('not enrolled');
   return found;
 }
 

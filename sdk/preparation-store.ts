@@ -12,9 +12,9 @@ import {
 import { artifactFile } from '@akashi/circuits/artifacts';
 import * as v from 'valibot';
 import { accountsRootOf } from './accounts.ts';
-import { credentialOf, readClaims } from './claims.ts';
+import { credentialOf, dropClaims, readClaims } from './claims.ts';
 import type { Preparation, PreparedParts, Random } from './groth16.ts';
-import { type HolderRecord, type Identity, loadIdentity } from './holder-record.ts';
+import { type Identity, isOpen, type KeptRecord, loadIdentity } from './holder-record.ts';
 import { encodeParts, encodePreparation, partsShape, preparationShape } from './preparation.ts';
 import type { Statement } from './statement.ts';
 import type { DeviceStorage } from './storage.ts';
@@ -100,8 +100,9 @@ export async function keepPreparation(
   const entry: EntryText = { signals: signalsText(statement), prepared };
   await storage.exclusive(async () => {
     const current = await loadIdentity(storage, verifier);
-    if (current?.record.device !== device) return;
-    const isCurrent = await currentSignals(storage, current.record);
+    // A preparation is as good as the secrets it was made of: none lies beside wrapped ones.
+    if (current?.record.device !== device || !isOpen(current)) return;
+    const isCurrent = await currentSignals(storage, current);
     if (!isCurrent(entry)) return;
     const others = (await readEntries(storage, current.record, fact)).filter(
       (kept) => isCurrent(kept) && !areSame(kept.signals, entry.signals),
@@ -111,24 +112,28 @@ export async function keepPreparation(
   });
 }
 
-/** Lets go of what is no longer true of this device: after a change of the PIN or the accounts. */
+/**
+ * Lets go of what is no longer true of this device: after a change of the PIN, the accounts or the claims. Where secrets are
+ * wrapped, of all; and of claims that lie beside them because the call that wrapped them was interrupted.
+ */
 export async function dropStalePreparations(storage: DeviceStorage, identity: Identity): Promise<void> {
   const { device, verifier } = identity.record;
   await storage.exclusive(async () => {
     const current = await loadIdentity(storage, verifier);
     if (current?.record.device !== device) return;
-    const isCurrent = await currentSignals(storage, current.record);
+    const isCurrent = await currentSignals(storage, current);
     for (const fact of FACT_IDS) {
       const entries = await readEntries(storage, current.record, fact);
-      const kept = entries.filter(isCurrent);
+      const kept = isOpen(current) ? entries.filter(isCurrent) : [];
       if (kept.length < entries.length) await write(storage, current.record, fact, kept);
     }
+    if (!isOpen(current)) await dropClaims(storage, current.record);
   });
 }
 
 function write(
   storage: DeviceStorage,
-  { device }: HolderRecord,
+  { device }: KeptRecord,
   fact: FactId,
   entries: readonly EntryText[],
 ): Promise<void> {
@@ -138,7 +143,7 @@ function write(
 /** The entries kept for this device and key. Damaged ones are left out with all of their record. */
 async function readEntries(
   storage: DeviceStorage,
-  { device }: HolderRecord,
+  { device }: KeptRecord,
   fact: FactId,
 ): Promise<readonly EntryText[]> {
   try {
@@ -155,10 +160,12 @@ async function readEntries(
 /** Whether an entry speaks of the PIN, the accounts and the claims of today: by the commitment among its signals. */
 async function currentSignals(
   storage: DeviceStorage,
-  record: HolderRecord,
+  identity: Identity,
 ): Promise<(entry: EntryText) => boolean> {
+  const { record } = identity;
   const current = new Set([record.commitment, accountsRootOf(record.issued)]);
-  for (const issued of await readClaims(storage, record)) current.add(credentialOf(issued).credential);
+  const issued = isOpen(identity) ? await readClaims(storage, identity) : [];
+  for (const claims of issued) current.add(credentialOf(claims).credential);
   return ({ signals: { commitment, accountsRoot, credential } }) =>
     current.has(commitment ?? accountsRoot ?? credential ?? '');
 }

@@ -6,7 +6,7 @@ import type { HeldClaims } from './claims.ts';
 import { hasCode } from './connection.ts';
 import type { DeviceConnection } from './device-connection.ts';
 import type { Preparation } from './groth16.ts';
-import type { Identity } from './holder-record.ts';
+import type { OpenIdentity } from './holder-record.ts';
 import {
   dropStalePreparations,
   findPreparation,
@@ -52,7 +52,7 @@ export interface Asked {
  */
 export async function proveAsked(
   desk: ProvingDesk,
-  identity: Identity,
+  identity: OpenIdentity,
   { asked, pinKey, account, claims }: Asked,
   challenge: bigint,
   options: ProveOptions,
@@ -71,7 +71,7 @@ export async function proveAsked(
 }
 
 function statementOf(
-  { record }: Identity,
+  { record }: OpenIdentity,
   { asked, account, claims }: Omit<Asked, 'asked' | 'pinKey'> & { readonly asked: AskedOfRecords },
 ): Statement {
   if (asked.fact === 'account') {
@@ -84,7 +84,7 @@ function statementOf(
 
 export async function provePin(
   desk: ProvingDesk,
-  identity: Identity,
+  identity: OpenIdentity,
   pinKey: bigint,
   challenge: bigint,
   options: ProveOptions,
@@ -96,7 +96,7 @@ export async function provePin(
 /** Prepares the PIN of which this is the key, in place of any before. */
 export async function prepareNewPin(
   desk: ProvingDesk,
-  identity: Identity,
+  identity: OpenIdentity,
   pinKey: bigint,
   options: ProveOptions,
 ): Promise<void> {
@@ -107,7 +107,7 @@ export async function prepareNewPin(
 /** The stored preparation, or a new one, made from what an interrupted call left and kept if storage will have it. */
 async function prepareStatement(
   desk: ProvingDesk,
-  identity: Identity,
+  identity: OpenIdentity,
   statement: Statement,
   options: ProveOptions,
 ): Promise<Preparation> {
@@ -145,7 +145,7 @@ function makePreparation<F extends FactId>(
  */
 export async function prepareRecords(
   desk: ProvingDesk & { readonly connection: DeviceConnection },
-  identity: Identity,
+  identity: OpenIdentity,
   { signal, onProgress }: IdleOptions,
 ): Promise<void> {
   const statements = [
@@ -163,11 +163,11 @@ export async function prepareRecords(
 /** Those that are true of the claims of this device; without a network none, for they can wait until they are asked. */
 async function claimStatements(
   { connection, storage }: { readonly connection: DeviceConnection; readonly storage: DeviceStorage },
-  identity: Identity,
+  identity: OpenIdentity,
   signal: AbortSignal | undefined,
 ): Promise<readonly Statement[]> {
   const { askableFacts, findClaims, readClaims } = await import('./claims.ts');
-  const issued = await readClaims(storage, identity.record);
+  const issued = await readClaims(storage, identity);
   if (issued.length === 0) return [];
   const asked = await askableFacts(connection, identity, signal).catch((error: unknown) => {
     if (hasCode(error, 'network', 'timeout')) return [];
@@ -184,7 +184,7 @@ async function claimStatements(
 }
 
 /** One for "an account", proven from the first: which one it was from does not show. Then one for each account. */
-async function accountStatements({ record }: Identity): Promise<readonly Statement[]> {
+async function accountStatements({ record }: OpenIdentity): Promise<readonly Statement[]> {
   const scope = await tenantScope(record.tenant.id);
   const any = { accountRef: '0', scope: String(scope) };
   const shown = record.issued.accounts.map((issued) => {

@@ -3,20 +3,27 @@ import {
   type AskedClaim,
   type Attempt,
   base64url32,
+  type ChallengeParts,
   challenge,
+  challengeBytes,
   decodeBase64url,
   type FactId,
+  isRequestedFact,
   needsCredential,
+  type PasskeyAssertion,
   type PendingRequest,
   parse,
   parseCode,
   parsePin,
+  type Requested,
   type WirePresentation,
 } from '@akashi/circuits';
 import { findAccount, type HeldAccount } from './accounts.ts';
+import { loadPasskeyActs, need } from './chunk.ts';
 import { findClaims, type HeldClaims, readClaims } from './claims.ts';
 import { hasCode } from './connection.ts';
-import type { Identity } from './holder-record.ts';
+import { type Identity, isOpen, type OpenIdentity } from './holder-record.ts';
+import type { PasskeyPlatform } from './passkey-platform.ts';
 import { enterPin, type PinDesk, type PinEntry } from './pin-entry.ts';
 import { proveAsked } from './prepared-proof.ts';
 import type { Prover, ProvingStage } from './prover.ts';
@@ -36,17 +43,18 @@ export interface PresentOptions {
 }
 
 export interface PresentProgress {
-  readonly phase: 'pin' | 'proving' | 'sending';
+  readonly phase: 'pin' | 'passkey' | 'proving' | 'sending';
   /** While proving: which fact, and how far. */
   readonly fact?: FactId;
   readonly stage?: ProvingStage;
-  /** Facts proven, of how many. */
+  /** Facts proven and passkeys confirmed, of how many. */
   readonly done: number;
   readonly total: number;
 }
 
 export interface PresentationDesk extends PinDesk {
   readonly prover: Prover;
+  readonly passkeys: PasskeyPlatform;
   readonly requests: RequestDesk;
   readonly timeoutSeconds: number;
 }
@@ -63,11 +71,12 @@ interface Secrets {
  * One attempt at an accepted verification.
  * @returns the verifier's answer after it: done, or accepted with the next attempt open
  * @throws AkashiError `malformed` (no six digits, or any in pre-call mode), `account_unknown`,
- * `claim_unknown`, `claim_unmet`, `credential_expired`, `pin_wrong`, `pin_locked`: the attempt is not used up
+ * `claim_unknown`, `claim_unmet`, `credential_expired`, `pin_wrong`, `pin_locked`, `passkey_missing`, `passkey_unavailable`,
+ * `passkey_cancelled`: the attempt is not used up
  */
 export async function present(
   desk: PresentationDesk,
-  identity: Identity,
+  known: Identity,
   { open, attempt }: { readonly open: OpenRequest; readonly attempt: Attempt },
   entry: PinEntry,
   options: PresentOptions,
@@ -78,12 +87,21 @@ export async function present(
   // Whatever can be refused without a try is refused first.
   if (request.mode === 'precall' && options.code !== undefined) throw new AkashiError('malformed');
   const code = request.mode === 'call' ? parseCode(options.code ?? '') : null;
-  const secrets = await gatherSecrets(desk, identity, open, entry, options);
   const nonce = decodeBase64url(parse(base64url32, attempt.nonce));
+  const boundTo = (index: number) => ({ request: jws, index, nonce, code });
+  // What is wrapped opens first: without it no PIN can be told right. One gesture does both, where both are asked.
+  const opened = isOpen(known)
+    ? { identity: known, assertion: null }
+    : await openFor(desk, known, open, boundTo, options);
+  const { identity } = opened;
+  const secrets = await gatherSecrets(desk, identity, open, entry, options);
+  // Else after the PIN: a wrong one is told before the phone asks for the face. Before the proofs: they wait for nobody.
+  const assertion = opened.assertion ?? (await confirm(desk, identity, open, boundTo, options));
 
   const facts: WirePresentation['facts'] = [];
   for (const [index, asked] of request.facts.entries()) {
-    const bound = challenge({ request: jws, index, nonce, code });
+    if (!isRequestedFact(asked)) continue;
+    const bound = challenge(boundTo(index));
     const claims = secrets.claims[index] ?? null;
     const proof = await proveAsked(desk, identity, { ...secrets, asked, claims }, bound, {
       signal,
@@ -99,13 +117,54 @@ export async function present(
     attempt: attempt.attempt,
     ...(code === null ? {} : { code }),
     facts,
+    ...(assertion === null ? {} : { passkey: assertion }),
   };
   return sendPresentation(desk, identity, request.jti, presentation, signal);
 }
 
-async function gatherSecrets(
+/** The customer's confirmation by passkey, where the request asks for one. */
+async function confirm(
+  { passkeys: platform }: PresentationDesk,
+  { record: { passkeys } }: Identity,
+  { request: { facts } }: OpenRequest,
+  boundTo: (index: number) => ChallengeParts,
+  { signal, onProgress }: PresentOptions,
+): Promise<PasskeyAssertion | null> {
+  const asked = askedPasskey(facts);
+  if (asked === null) return null;
+  onProgress?.({ phase: 'passkey', done: 0, total: facts.length });
+  const { assertPasskey } = await need(loadPasskeyActs, signal);
+  const challenge = challengeBytes(boundTo(asked.index));
+  const { rpId } = asked;
+  return (await assertPasskey(platform, { passkeys, rpId, challenge, salt: null, signal })).assertion;
+}
+
+/** Opens wrapped secrets; by the very assertion that the request asks for, where it asks for one of that rpId. */
+async function openFor(
   desk: PresentationDesk,
   identity: Identity,
+  { request: { facts } }: OpenRequest,
+  boundTo: (index: number) => ChallengeParts,
+  { signal, onProgress }: PresentOptions,
+): Promise<{ readonly identity: OpenIdentity; readonly assertion: PasskeyAssertion | null }> {
+  onProgress?.({ phase: 'passkey', done: 0, total: facts.length });
+  const { openSecrets, openSecretsBy } = await need(loadPasskeyActs, signal);
+  const asked = askedPasskey(facts);
+  if (asked === null) return { ...(await openSecrets(desk, identity, signal)), assertion: null };
+  const { rpId, index } = asked;
+  return openSecretsBy(desk, identity, { rpId, challenge: challengeBytes(boundTo(index)), signal });
+}
+
+function askedPasskey(facts: readonly Requested[]): { readonly rpId: string; readonly index: number } | null {
+  for (const [index, asked] of facts.entries()) {
+    if (!isRequestedFact(asked)) return { rpId: asked.rpId, index };
+  }
+  return null;
+}
+
+async function gatherSecrets(
+  desk: PresentationDesk,
+  identity: OpenIdentity,
   { request }: OpenRequest,
   entry: PinEntry,
   { pin, signal, onProgress }: PresentOptions,
@@ -133,11 +192,11 @@ async function gatherSecrets(
 
 async function heldClaims(
   { storage }: PresentationDesk,
-  { record }: Identity,
+  identity: OpenIdentity,
   asked: AskedClaim,
   now: number,
 ): Promise<HeldClaims> {
-  return findClaims(await readClaims(storage, record), asked, now);
+  return findClaims(await readClaims(storage, identity), asked, now);
 }
 
 const ANSWER_LOST = ['network', 'timeout', 'attempt_used'] as const;

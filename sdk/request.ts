@@ -1,8 +1,8 @@
 import {
   AkashiError,
   type AskedClaim,
+  type AskedId,
   type Direction,
-  type FactId,
   type Mode,
   type PendingRequest,
   type Purpose,
@@ -26,7 +26,7 @@ export interface Asked {
   readonly direction: Direction;
   readonly purpose: Purpose;
   readonly transaction: Transaction | null;
-  readonly facts: readonly FactId[];
+  readonly facts: readonly AskedId[];
   /** What is asked about claims, in order: `claimText` says it in words. */
   readonly claims: readonly AskedClaim[];
 }

@@ -5,7 +5,9 @@ import {
   type ErrorCode,
   encodeBase64url,
   type PendingRequest,
+  parse,
   parsePresentation,
+  passkeyBody,
   type Request as SignedRequest,
   type SigningKey,
   signJws,
@@ -21,6 +23,7 @@ import { newId, newSigner, ORIGIN, type Signer, statementOf } from './scripted-k
 
 export const TENANT = { id: 'aoba', name: 'Aoba Bank' };
 export const SUBJECT = 'customer-1';
+export const RP_ID = 'bank.example';
 
 /** What happens to a call: it does not arrive, or its answer does not. */
 export type Fault = 'lostCall' | 'lostAnswer';
@@ -44,6 +47,7 @@ interface ScriptedDevice {
   tries: number;
   lastCounted: string;
   pinChangedAt: number | null;
+  passkeys: { readonly passkey: string; readonly id: string }[];
 }
 
 interface ScriptedVerification {
@@ -190,6 +194,7 @@ export class ScriptedVerifier {
       device.state = 'revoked';
       return new Response(null, { status: 204 });
     }
+    if (route.includes(' /v1/devices/current/passkeys')) return this.passkeys(device, route, body);
     if (route === 'GET /v1/requests') {
       const requests = [...this.verifications.values()].map(({ answer }) => answer);
       const tag = `"${encodeBase64url(new TextEncoder().encode(JSON.stringify(requests))).slice(-40)}"`;
@@ -215,6 +220,7 @@ export class ScriptedVerifier {
       tries: 0,
       lastCounted: '',
       pinChangedAt: null,
+      passkeys: [],
     };
     this.devices.push(device);
     return Response.json({ device: device.device, tenant: TENANT }, { status: 201 });
@@ -251,6 +257,24 @@ export class ScriptedVerifier {
     return this.status(device);
   }
 
+  private passkeys(device: ScriptedDevice, route: string, body: unknown): Response {
+    if (route.endsWith('/options')) {
+      const exclude = device.passkeys.map(({ id }) => id);
+      return Response.json({ challenge: newId(32), rpId: RP_ID, exclude, expiresAt: this.now + 300 });
+    }
+    if (route.startsWith('POST')) {
+      const { registration } = parse(passkeyBody, body);
+      const passkey = newId();
+      device.passkeys.push({ passkey, id: registration.id });
+      device.tries = 0;
+      return Response.json({ passkey }, { status: 201 });
+    }
+    const known = device.passkeys.findIndex(({ passkey }) => route.endsWith(`/${passkey}`));
+    if (known < 0) throw refused('not_found', 404);
+    device.passkeys.splice(known, 1);
+    return new Response(null, { status: 204 });
+  }
+
   private async status(device: ScriptedDevice): Promise<Response> {
     const { state, jkt, holder, tries, pinChangedAt } = device;
     const claims = {
@@ -269,6 +293,8 @@ export class ScriptedVerifier {
       enrolledAt: this.now,
       pinChangedAt,
       triesLeft: 5 - tries,
+      rpId: RP_ID,
+      passkeys: device.passkeys.map(({ passkey }) => ({ passkey, createdAt: this.now })),
       ...(holder === null ? {} : { receipt: await signJws('receipt', claims, this.signingKey) }),
       newer: [],
     });

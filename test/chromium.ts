@@ -1,12 +1,10 @@
-import type { Page } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { findChromium, HOW_TO_GET_CHROMIUM, launchChromium } from '../examples/pre-call/browser.ts';
 import type { DrivenBrowser, DrivenPage } from './page-driver.ts';
 
 /** Chromium by its own protocol. */
 export async function openChromium(): Promise<DrivenBrowser> {
-  const path = await findChromium(process.env.CHROMIUM_PATH, process.env.PATH);
-  if (path === null) throw new Error(HOW_TO_GET_CHROMIUM);
-  const browser = await launchChromium(path);
+  const browser = await launchedChromium();
   return {
     async profile() {
       const context = await browser.newContext();
@@ -17,6 +15,13 @@ export async function openChromium(): Promise<DrivenBrowser> {
     },
     close: () => browser.close(),
   };
+}
+
+/** Chromium with all that its protocol can do. @throws Error that says how to get one */
+export async function launchedChromium(): Promise<Browser> {
+  const path = await findChromium(process.env.CHROMIUM_PATH, process.env.PATH);
+  if (path === null) throw new Error(HOW_TO_GET_CHROMIUM);
+  return launchChromium(path);
 }
 
 async function drivenPage(page: Page, address: string): Promise<DrivenPage> {

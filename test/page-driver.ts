@@ -34,7 +34,7 @@ export const BROWSERS: readonly (readonly [string, () => Promise<DrivenBrowser>]
 
 /** One call of what page.ts offers. */
 export function tellPage<Name extends keyof PhonePage>(
-  page: DrivenPage,
+  page: Pick<DrivenPage, 'evaluate'>,
   name: Name,
   args: Parameters<PhonePage[Name]>,
 ): Promise<Awaited<ReturnType<PhonePage[Name]>>> {

@@ -1,4 +1,4 @@
-import { AkashiError, type ErrorCode } from '@akashi/circuits';
+import { AkashiError, type ErrorCode, FACTS } from '@akashi/circuits';
 import {
   type Exchange,
   type Holder,
@@ -23,6 +23,12 @@ export interface PhonePage {
   presentAndAbort(id: string, code: string, pin: string, stop: string | number): Promise<Result>;
   /** Prepares when idle, and gives up when so many statements are prepared, or after so many milliseconds. */
   prepareAndAbort(stop: { readonly done: number } | number): Promise<Result>;
+  /** The passkeys of this device afterwards, and whether it can confirm with them. */
+  addPasskey(pin: string, wrapSecrets?: boolean): Promise<PasskeyResult>;
+  /** Whether the secrets need the passkey now, and all that the storage key opens. */
+  kept(): Promise<{ readonly wrapped: boolean; readonly text: string }>;
+  removePasskeys(): Promise<PasskeyResult>;
+  canMakePasskeys(): Promise<boolean>;
   history(): Promise<readonly string[]>;
   /** What the browser's policy refused so far. */
   violations(): readonly string[];
@@ -32,6 +38,8 @@ export interface PageState {
   readonly device: string | null;
   readonly storageLost: boolean;
 }
+
+export type PasskeyResult = { readonly usable: readonly boolean[] } | { readonly error: ErrorCode };
 
 export type Result = { readonly verdict: string | null } | { readonly error: ErrorCode };
 
@@ -57,9 +65,9 @@ function stateOf({ enrolled, storageLost }: Holder): PageState {
   return { device: enrolled?.device ?? null, storageLost };
 }
 
-async function result(work: Promise<{ readonly verdict: string | null }>): Promise<Result> {
+async function orCode<T>(work: Promise<T>): Promise<T | { readonly error: ErrorCode }> {
   try {
-    return { verdict: (await work).verdict };
+    return await work;
   } catch (error) {
     if (!(error instanceof AkashiError)) throw error;
     return { error: error.code };
@@ -70,6 +78,14 @@ const exchange: Exchange = async (receipt, signal) => {
   const answer = await fetch('/exchange', { method: 'POST', body: receipt, signal });
   return answer.json();
 };
+
+function result(work: Promise<{ readonly verdict: string | null }>): Promise<Result> {
+  return orCode(work.then(({ verdict }) => ({ verdict })));
+}
+
+async function passkeys(): Promise<{ readonly usable: readonly boolean[] }> {
+  return { usable: (await opened().status()).passkeys.map(({ usable }) => usable) };
+}
 
 /** A signal that fires when it is told this, or after so many milliseconds. */
 function stopper(stop: string | number) {
@@ -110,6 +126,21 @@ const page: PhonePage = {
     const work = opened().prepare({ signal, onProgress: ({ done }) => told(String(done)) });
     return result(work.then(() => ({ verdict: null })));
   },
+  addPasskey: (pin, wrapSecrets = false) =>
+    orCode(opened().addPasskey({ pin, name: 'customer', wrapSecrets }).then(passkeys)),
+  async kept() {
+    const names = ['holder', 'claims', ...Object.keys(FACTS).map((fact) => `preparation/${fact}`)];
+    const text = JSON.stringify(await Promise.all(names.map((name) => storage.read(name))));
+    return { wrapped: opened().enrolled?.secretsWrapped ?? false, text };
+  },
+  removePasskeys: () =>
+    orCode(
+      (async () => {
+        for (const { passkey } of (await opened().status()).passkeys) await opened().removePasskey(passkey);
+        return passkeys();
+      })(),
+    ),
+  canMakePasskeys: () => opened().canMakePasskeys(),
   history: async () => (await opened().history()).map(({ outcome }) => outcome),
   violations: () => violations,
 };

@@ -22,14 +22,21 @@ describe('a page that opens a holder', () => {
     expect(coreGzip(bundle)).toBeLessThanOrEqual(15_000);
   });
 
-  test('loads the prover, the OPRF, enrolment and presentation later', () => {
+  test('loads the prover, the OPRF, passkeys, enrolment and presentation later', () => {
     const later =
-      /noble|bn254|groth16|oprf|poseidon|witness|proving|presentation|enrolment\.ts|pin-(?:change|entry)|preparation|jose/;
+      /noble|bn254|groth16|oprf|poseidon|witness|proving|presentation|enrolment\.ts|pin-(?:change|entry)|preparation|passkey-acts|sdk\/passkey\.ts|secrets|jose/;
     const loaded = sourcesOf(chunksOf(bundle));
     expect(loaded).toContain('sdk/holder.ts');
     expect(loaded.filter((source) => later.test(source))).toEqual([]);
     const all = sourcesOf(Object.keys(bundle.chunks));
-    for (const name of ['sdk/oprf.ts', 'sdk/bn254.ts', 'sdk/presentation.ts']) expect(all).toContain(name);
+    const loadedLater = [
+      'sdk/oprf.ts',
+      'sdk/bn254.ts',
+      'sdk/presentation.ts',
+      'sdk/passkey.ts',
+      'sdk/secrets.ts',
+    ];
+    for (const name of loadedLater) expect(all).toContain(name);
   });
 
   test.each(FACT_IDS)('downloads no more than its issue allows before a proof of %s', async (fact) => {

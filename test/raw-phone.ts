@@ -12,6 +12,7 @@ import {
   type FactId,
   FIELD_ORDER,
   fieldFromBytes,
+  isRequestedFact,
   oprfAnswer,
   type PendingRequest,
   parse,
@@ -214,6 +215,7 @@ export function openRequest(answer: unknown): OpenRequest {
   const { verification, request, attempt } = parse(pendingRequest, answer);
   if (request === undefined || attempt === undefined) throw new Error('no attempt is open');
   const { facts } = parseRequest(decodeJwt(request));
+  if (!facts.every(isRequestedFact)) throw new TypeError('this phone has no passkey');
   const nonce = base64url.decode(attempt.nonce);
   return { verification, jws: request, attempt: attempt.attempt, nonce, facts };
 }

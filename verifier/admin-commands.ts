@@ -2,7 +2,14 @@ import { readFile } from 'node:fs/promises';
 import { base64url16, parse } from '@akashi/circuits';
 import { base64url } from 'jose';
 import * as v from 'valibot';
-import { createApiKey, createOperator, createSignInLink, createTenant, setOrigins } from './admin.ts';
+import {
+  createApiKey,
+  createOperator,
+  createSignInLink,
+  createTenant,
+  setOrigins,
+  setPasskeySettings,
+} from './admin.ts';
 import { AuditBroken, type AuditHead, auditOrigin, verifyAudit } from './audit.ts';
 import { ConfigurationError, type Flags } from './configuration.ts';
 import { systemClock } from './service.ts';
@@ -58,6 +65,19 @@ export function tenantOriginsCommand(
   [tenant = '', ...origins]: readonly string[],
 ): Promise<void> {
   return withStore(flags, context, (store) => setOrigins(store, tenant, origins, systemClock()));
+}
+
+/** `akashi tenant passkeys ID (--rp-id HOST [--accept-screen-lock] | --off)` */
+export function tenantPasskeysCommand(
+  flags: Flags,
+  context: CommandContext,
+  [tenant = '']: readonly string[],
+): Promise<void> {
+  const { off = false } = flags;
+  if (off === (flags['rp-id'] !== undefined)) throw new ConfigurationError('--rp-id or --off, one of them');
+  const acceptScreenLock = flags['accept-screen-lock'] === true;
+  const settings = off ? null : { rpId: stringFlag(flags, 'rp-id'), acceptScreenLock };
+  return withStore(flags, context, (store) => setPasskeySettings(store, tenant, settings, systemClock()));
 }
 
 /** `akashi key add TENANT` */

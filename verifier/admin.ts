@@ -5,13 +5,15 @@ import {
   parse,
   publicJwkShape,
   reference,
+  rpId,
   text,
   thumbprint,
 } from '@akashi/circuits';
 import * as v from 'valibot';
 import { isCurvePoint } from './key-sets.ts';
 import { reachOf } from './network.ts';
-import type { Actor, Operator, Store } from './store.ts';
+import { passkeyOrigins } from './origin.ts';
+import type { Actor, Operator, PasskeySettings, Store, Tenant } from './store.ts';
 import { newApiKey, newToken, type Random, tokenHash } from './token.ts';
 
 // What the person who runs a verifier sets up, on the command line or from a program of their own. Secrets are given
@@ -25,6 +27,8 @@ const tenantShape = v.strictObject({
   name: text,
   origins: v.array(v.pipe(v.string(), v.check(isOrigin))),
 });
+const passkeySettingsShape = v.strictObject({ rpId, acceptScreenLock: v.boolean() });
+
 /** `origins`: from which of the tenant's pages a browser may call, as scheme, host and port. */
 export type NewTenant = Readonly<v.InferOutput<typeof tenantShape>>;
 
@@ -49,7 +53,10 @@ export async function createTenant(
   return { apiKey: await createApiKey(store, checked.tenant, now, random) };
 }
 
-/** Sets from where a tenant's pages may call. @throws AkashiError `malformed`; TypeError when there is no such tenant */
+/**
+ * Sets from where a tenant's pages may call.
+ * @throws AkashiError `malformed`; TypeError when there is no such tenant, or none of them fits its rpId
+ */
 export async function setOrigins(
   store: Store,
   tenant: string,
@@ -57,7 +64,26 @@ export async function setOrigins(
   now: number,
 ): Promise<void> {
   const checked = parse(tenantShape.entries.origins, origins);
+  const { passkeys } = await requireTenant(store, tenant);
+  if (passkeys !== null) requirePasskeyOrigin(checked, passkeys.rpId);
   if (!(await store.setOrigins(tenant, checked, now))) throw new TypeError('there is no such tenant');
+}
+
+/**
+ * Lets a tenant's devices have passkeys for this rpId, or turns them off with `null`. Another rpId makes those that devices
+ * have useless.
+ * @throws AkashiError `malformed`; TypeError when there is no such tenant, or none of its origins fits the rpId
+ */
+export async function setPasskeySettings(
+  store: Store,
+  tenant: string,
+  settings: PasskeySettings | null,
+  now: number,
+): Promise<void> {
+  const checked = settings && parse(passkeySettingsShape, settings);
+  const { origins } = await requireTenant(store, tenant);
+  if (checked !== null) requirePasskeyOrigin(origins, checked.rpId);
+  await store.setPasskeySettings(tenant, checked, now);
 }
 
 /** A further API key of a tenant. @throws TypeError when there is no such tenant */
@@ -138,8 +164,14 @@ export async function createSignInLink(
   return token;
 }
 
-async function requireTenant(store: Store, tenant: string): Promise<void> {
-  if ((await store.tenant(tenant)) === undefined) throw new TypeError('there is no such tenant');
+async function requireTenant(store: Store, tenant: string): Promise<Tenant> {
+  const found = await store.tenant(tenant);
+  if (found === undefined) throw new TypeError('there is no such tenant');
+  return found;
+}
+
+function requirePasskeyOrigin(origins: readonly string[], id: string): void {
+  if (passkeyOrigins(origins, id).length === 0) throw new TypeError('no origin of the tenant fits its rpId');
 }
 
 /** Whether any verifier may fetch this; whether this one does, its own network decides. */

@@ -6,6 +6,7 @@ import { addIssuerRoutes } from './issuer-routes.ts';
 import { publishedKeys } from './keys.ts';
 import { addOperatorRoutes } from './operator-routes.ts';
 import { admitOrigin, answerPreflight } from './origin.ts';
+import { addPasskeyRoutes } from './passkey-routes.ts';
 import { addPinRoutes } from './pin-routes.ts';
 import { type ProblemAnswer, problemOf } from './problem.ts';
 import { addRequestRoutes } from './request-routes.ts';
@@ -48,6 +49,7 @@ export function createApp(options: VerifierOptions): Hono {
   // Devices first: `devices/current` is theirs, `devices/:id` the back end's.
   addDeviceRoutes(app, verifier);
   addPinRoutes(app, verifier);
+  addPasskeyRoutes(app, verifier);
   addTenantRoutes(app, verifier);
   addIssuerRoutes(app, verifier);
   addOperatorRoutes(app, verifier);

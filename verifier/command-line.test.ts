@@ -123,6 +123,26 @@ describe('configuration', () => {
   });
 });
 
+test('passkeys of a tenant are set, and refused where no origin fits', async () => {
+  const tenant = async (...args: string[]) => run(['tenant', ...args]);
+  await tenant('add', 'bank', '--name', 'Bank', 'https://phone.bank.example');
+  const codes: number[] = [];
+  for (const args of [
+    ['--rp-id', 'bank.example', '--accept-screen-lock'],
+    ['--off'],
+    ['--rp-id', 'shop.example'],
+    ['--rp-id', 'https://bank.example'],
+    ['--rp-id', 'bank.example', '--off'],
+    [],
+  ]) {
+    codes.push((await tenant('passkeys', 'bank', ...args)).code);
+  }
+  expect(codes).toEqual([0, 0, 1, 1, 2, 2]);
+  expect((await tenant('passkeys', 'nobody', '--rp-id', 'bank.example')).err).toContain('no such tenant');
+  const said = (await run(['audit', 'export', 'bank'])).out.join('\n');
+  expect(said).toContain('tenant.passkeys_set');
+});
+
 test('keys made, certified offline, installed and rotated start a verifier; uncertified ones do not', async () => {
   const port = await freePort();
   const origin = `http://localhost:${port}`;

@@ -9,6 +9,7 @@ import {
   migrateCommand,
   operatorLinkCommand,
   tenantOriginsCommand,
+  tenantPasskeysCommand,
   verifyAuditCommand,
 } from './admin-commands.ts';
 import { AuditBroken } from './audit.ts';
@@ -32,6 +33,8 @@ const HELP = `akashi: verify callers without seeing what is verified
   akashi migrate
   akashi tenant add ID --name NAME [ORIGIN...]       prints the tenant's API key
   akashi tenant origins ID [ORIGIN...]               pages that may call from a browser
+  akashi tenant passkeys ID --rp-id HOST [--accept-screen-lock] | --off
+                                                     passkeys, and whether they are inherence
   akashi key add TENANT                              prints a further API key
   akashi issuer add TENANT FILE                      pins the key in FILE (JWK), prints its thumbprint
   akashi issuer remove TENANT THUMBPRINT
@@ -78,6 +81,9 @@ const OPTIONS = {
   desk: { type: 'string' },
   file: { type: 'string' },
   head: { type: 'string' },
+  'rp-id': { type: 'string' },
+  'accept-screen-lock': { type: 'boolean' },
+  off: { type: 'boolean' },
 } as const;
 
 interface Command {
@@ -93,6 +99,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   migrate: { run: migrateCommand, words: [0, 0] },
   'tenant add': { run: addTenantCommand, words: [1, 1 + MAX_ORIGINS] },
   'tenant origins': { run: tenantOriginsCommand, words: [1, 1 + MAX_ORIGINS] },
+  'tenant passkeys': { run: tenantPasskeysCommand, words: [1, 1] },
   'key add': { run: addKeyCommand, words: [1, 1] },
   'issuer add': { run: addIssuerCommand, words: [2, 2] },
   'issuer remove': { run: removeIssuerCommand, words: [2, 2] },

@@ -65,7 +65,13 @@ describe('enrolment', () => {
     const { receipt, ...status } = json;
     expect(status).toEqual({
       ...{ device: made.json.device, tenant: { id: 'bank', name: 'The bank' }, state: 'active' },
-      ...{ enrolledAt: world.clock.now, pinChangedAt: world.clock.now, triesLeft: 5, newer: [] },
+      ...{
+        enrolledAt: world.clock.now,
+        pinChangedAt: world.clock.now,
+        triesLeft: 5,
+        newer: [],
+        passkeys: [],
+      },
     });
     const [key] = world.keys.signing;
     const said = await verifyJws('receipt', String(receipt), (kid) =>

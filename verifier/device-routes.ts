@@ -67,6 +67,7 @@ export function addDeviceRoutes(app: Hono, verifier: Verifier): void {
 export async function statusOf(verifier: Verifier, call: DeviceCall, device: Device): Promise<DeviceStatus> {
   if (device.state === 'revoked') throw new AkashiError('device_revoked');
   const { store, now } = verifier;
+  const passkeys = await store.passkeys(device.tenant, device.device);
   const others = await store.devicesOfSubject(device.tenant, device.subject, now());
   const newer = others.filter(
     (other) =>
@@ -83,6 +84,8 @@ export async function statusOf(verifier: Verifier, call: DeviceCall, device: Dev
     pinChangedAt: device.pinChangedAt,
     triesLeft: Math.max(0, BOUNDS.tries - device.tries),
     ...(device.holder === null ? {} : { receipt: await signReceipt(verifier, device, device.holder) }),
+    ...(call.tenant.passkeys === null ? {} : { rpId: call.tenant.passkeys.rpId }),
+    passkeys: passkeys.map(({ passkey, createdAt }) => ({ passkey, createdAt })),
     newer: newer.map((other) => ({ device: other.device, enrolledAt: other.enrolledAt })),
   };
 }

@@ -1,4 +1,4 @@
-import { AkashiError, type Evidence, type SignedEvidence, signJws } from '@akashi/circuits';
+import { AkashiError, type Evidence, isRequestedFact, type SignedEvidence, signJws } from '@akashi/circuits';
 import { base64url } from 'jose';
 import { transactionSalt } from './codes.ts';
 import { signingKey } from './keys.ts';
@@ -27,7 +27,10 @@ export async function signEvidence(
     direction: row.direction,
     verdict,
     ...(transactionHash === null ? {} : { transactionHash: base64url.encode(transactionHash) }),
-    facts: verdict === 'passed' ? row.facts.map(({ fact, version }) => ({ fact, version })) : [],
+    facts:
+      verdict === 'passed'
+        ? row.facts.filter(isRequestedFact).map(({ fact, version }) => ({ fact, version }))
+        : [],
     factors: [...row.factors],
     decidedAt,
     iat: now(),

@@ -7,6 +7,7 @@ export {
   pinIssuer,
   setIssuerSource,
   setOrigins,
+  setPasskeySettings,
   unpinIssuer,
 } from './admin.ts';
 export { createApp } from './app.ts';
@@ -46,7 +47,7 @@ export {
 export type { ReadDocument, RemoteDocument } from './remote-document.ts';
 export { type Service, type ServiceOptions, startVerifier } from './service.ts';
 export { openSqliteStore } from './sqlite-store.ts';
-export type { AuditEntry, IssuerSource, Operator, Store, Tenant } from './store.ts';
+export type { AuditEntry, IssuerSource, Operator, PasskeySettings, Store, Tenant } from './store.ts';
 export type { Random } from './token.ts';
 export { loadVerificationKeys, type VerificationKeys } from './verification-keys.ts';
 export type { Alert, LogEntry, Notice, VerifierOptions } from './verifier.ts';

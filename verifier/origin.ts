@@ -35,6 +35,18 @@ export function requireOrigin(c: Context, tenant: Tenant): void {
   throw new AkashiError('origin_refused');
 }
 
+/**
+ * Those of a tenant's origins whose pages a browser lets use passkeys of this rpId: the host is the rpId or below it, over
+ * HTTPS or on this machine (WebAuthn, section 5.1.3). A desk on a domain of its own is not among them.
+ */
+export function passkeyOrigins(origins: readonly string[], rpId: string): readonly string[] {
+  return origins.filter((origin) => {
+    const { protocol, hostname } = new URL(origin);
+    const isBelow = hostname === rpId || hostname.endsWith(`.${rpId}`);
+    return isBelow && (protocol === 'https:' || rpId === 'localhost');
+  });
+}
+
 /** The answer to a preflight from an origin that was admitted. */
 export function answerPreflight(c: Context): Response {
   c.header('Access-Control-Allow-Methods', ALLOWED_METHODS);

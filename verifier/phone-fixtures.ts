@@ -5,6 +5,7 @@ import {
   type CircuitInputs,
   type ClaimsSchema,
   challenge,
+  challengeBytes,
   type DeviceKey,
   type DpopCall,
   encodeBounds,
@@ -13,9 +14,13 @@ import {
   type FactId,
   FIELD_ORDER,
   fieldFromBytes,
+  isRequestedFact,
+  type PasskeyAssertion,
   parse,
+  passkeyChallenge,
   pinChangeChallenge,
   publicJwkShape,
+  type Requested,
   type RequestedFact,
   requestShape,
   schemaSignal,
@@ -247,22 +252,30 @@ export interface AttemptParts {
   readonly account?: IssuedAccount;
   readonly claims?: IssuedClaims;
   /** Proves these entries instead of those that the request asks for. */
-  readonly asked?: readonly RequestedFact[];
+  readonly asked?: readonly Requested[];
   /** Another PIN key than the phone's own. */
   readonly pinKey?: bigint;
+  /** Signs where a passkey is asked for. */
+  readonly passkey?: (bound: Uint8Array, rpId: string) => Promise<PasskeyAssertion>;
 }
 
 /** A presentation for the open attempt, as a good phone makes it. */
 export async function makePresentation(
   phone: EnrolledPhone,
-  { opened, code, account, claims, asked, pinKey }: AttemptParts,
+  { opened, code, account, claims, asked, pinKey, passkey }: AttemptParts,
 ) {
   const request = textOf(opened, 'request');
   const { attempt, nonce } = attemptOf(opened);
   const entries = asked ?? parse(requestShape, decodeJwt(request)).facts;
   const facts = [];
+  let assertion: PasskeyAssertion | undefined;
   for (const [index, entry] of entries.entries()) {
-    const bound = challenge({ request, index, nonce: base64url.decode(nonce), code: code ?? null });
+    const parts = { request, index, nonce: base64url.decode(nonce), code: code ?? null };
+    if (!isRequestedFact(entry)) {
+      assertion = await passkey?.(challengeBytes(parts), entry.rpId);
+      continue;
+    }
+    const bound = challenge(parts);
     const { fact, version } = entry;
     switch (fact) {
       case 'pin':
@@ -285,7 +298,12 @@ export async function makePresentation(
         });
     }
   }
-  return { attempt, ...(code === undefined ? {} : { code }), facts };
+  return {
+    attempt,
+    ...(code === undefined ? {} : { code }),
+    facts,
+    ...(assertion === undefined ? {} : { passkey: assertion }),
+  };
 }
 
 export function attemptOf(answer: Answer): {
@@ -307,6 +325,17 @@ export function provePin(phone: EnrolledPhone, bound: bigint, pinKey = phone.pin
 export function proveChange(phone: EnrolledPhone, nonce: string, commitment: bigint): Promise<WireProof> {
   const parts = { thumbprint: phone.thumbprint, nonce: base64url.decode(nonce), commitment };
   return provePin(phone, pinChangeChallenge(parts));
+}
+
+/** The proof of the PIN that comes with a new passkey. */
+export function provePasskeyOwner(
+  phone: EnrolledPhone,
+  made: Uint8Array,
+  id: string,
+  pinKey?: bigint,
+): Promise<WireProof> {
+  const parts = { thumbprint: phone.thumbprint, challenge: made, id: base64url.decode(id) };
+  return provePin(phone, passkeyChallenge(parts), pinKey);
 }
 
 function proveAccount(

@@ -50,8 +50,9 @@ async function entriesOf(...facts: readonly unknown[]): Promise<readonly AskedCl
     facts,
     purposes: [{ id: 'open', text: { en: 'Opening an account' } }],
   });
-  await checkPolicy(policy, NOW);
-  return (await requestedFacts(policy, { tenant: 'bank', now: NOW })).filter((entry) => 'schema' in entry);
+  await checkPolicy(policy, { rpId: null, now: NOW });
+  const entries = await requestedFacts(policy, { tenant: 'bank', rpId: null, now: NOW });
+  return entries.filter((entry) => 'schema' in entry);
 }
 
 describe('a policy asks', () => {
@@ -102,6 +103,28 @@ describe('a policy asks', () => {
   });
 });
 
+describe('a policy that asks for a passkey', () => {
+  const facts: PolicyFact[] = ['pin', 'passkey'];
+
+  test('names the rpId of the tenant in its place of the list', async () => {
+    await checkPolicy({ facts }, { rpId: 'bank.example', now: NOW });
+    const start = { tenant: 'bank', rpId: 'bank.example', now: NOW };
+    expect(await requestedFacts({ facts }, start)).toEqual([
+      { fact: 'pin', version: 1 },
+      { fact: 'passkey', version: 1, rpId: 'bank.example' },
+    ]);
+  });
+
+  test('is none where the tenant uses no passkeys', async () => {
+    const checked = checkPolicy({ facts }, { rpId: null, now: NOW });
+    await expect(checked).rejects.toMatchObject({ code: 'passkeys_off' });
+  });
+
+  test('tells a device of no claims', () => {
+    expect(askableFacts([{ facts }], NOW)).toEqual([]);
+  });
+});
+
 describe('a policy is refused that asks', () => {
   const refused: readonly (readonly [string, readonly unknown[]])[] = [
     ['for nothing', []],
@@ -137,6 +160,7 @@ describe('a policy is refused that asks', () => {
     ['for a value that is not listed', [member(['1'])]],
     ['for a text that is not in its one form', [member(['Cafe\u0301'], 'plan')]],
     ['for the same thing twice', [member(['13']), member(['13'])]],
+    ['for a passkey twice', ['passkey', 'passkey']],
     [
       'under a schema with a claim twice',
       [{ ...member(['13']), schema: { ...SCHEMA, claims: [SCHEMA.claims[3], SCHEMA.claims[3]] } }],

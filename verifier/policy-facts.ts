@@ -3,10 +3,11 @@ import {
   type AskedClaim,
   askedClaim,
   FACTS,
+  PASSKEY,
   type Policy,
   type PolicyFact,
   parse,
-  type RequestedFact,
+  type Requested,
   schemaSignal,
   shownDefinition,
   tenantScope,
@@ -26,19 +27,28 @@ type ClaimFact = Exclude<PolicyFact, string>;
 
 /**
  * The entries of a request. What comes out alike, as bounds of two kinds may on some day, is asked for once.
- * @throws AkashiError `malformed`, see {@link requestedClaim}
+ * @param start `rpId`: of the tenant's passkeys, `null` where it uses none
+ * @throws AkashiError `malformed`, see {@link requestedClaim}; `passkeys_off`
  */
 export async function requestedFacts(
   { facts }: Pick<Policy, 'facts'>,
-  start: { readonly tenant: string; readonly accountRef?: string | undefined; readonly now: number },
-): Promise<RequestedFact[]> {
+  start: {
+    readonly tenant: string;
+    readonly accountRef?: string | undefined;
+    readonly rpId: string | null;
+    readonly now: number;
+  },
+): Promise<Requested[]> {
   const scope = String(await tenantScope(start.tenant));
-  const entries = facts.map((asked): RequestedFact => {
+  const entries = facts.map((asked): Requested => {
     switch (asked) {
       case 'pin':
         return { fact: asked, version: FACTS.pin.version };
       case 'account':
         return { fact: asked, version: FACTS.account.version, scope, accountRef: start.accountRef ?? '0' };
+      case PASSKEY.fact:
+        if (start.rpId === null) throw new AkashiError('passkeys_off');
+        return { ...PASSKEY, rpId: start.rpId };
       default:
         return requestedClaim(asked, start.now);
     }
@@ -48,10 +58,14 @@ export async function requestedFacts(
 
 /**
  * Refuses a policy that no request could be made of, or only one too long to be signed.
- * @throws AkashiError `malformed`
+ * @param start as in {@link requestedFacts}
+ * @throws AkashiError `malformed`, `passkeys_off`
  */
-export async function checkPolicy({ facts }: Pick<Policy, 'facts'>, now: number): Promise<void> {
-  const entries = await requestedFacts({ facts }, { tenant: 'any', now });
+export async function checkPolicy(
+  { facts }: Pick<Policy, 'facts'>,
+  start: { readonly rpId: string | null; readonly now: number },
+): Promise<void> {
+  const entries = await requestedFacts({ facts }, { ...start, tenant: 'any' });
   if (Buffer.byteLength(JSON.stringify(entries)) > ENTRIES_BYTES) throw new AkashiError('malformed');
 }
 

@@ -3,13 +3,18 @@ import {
   AkashiError,
   type Credential,
   challenge,
+  challengeBytes,
   encodeBounds,
   encodeValues,
   FACTS,
   type Factor,
+  isRequestedFact,
   needsCredential,
+  type PasskeyAssertion,
   type Presentation,
+  type Requested,
   type RequestedFact,
+  type RequestedPasskey,
   signalsToArray,
   VOLATILE_SECONDS,
 } from '@akashi/circuits';
@@ -17,9 +22,11 @@ import type { FactCheck } from './checker.ts';
 import { isCode } from './codes.ts';
 import { type CredentialRefusal, checkCredential, lapsed } from './credential.ts';
 import type { DeviceCall } from './device-auth.ts';
+import { passkeyOrigins } from './origin.ts';
+import { checkAssertion } from './passkey.ts';
 import { type ProofPoints, parsePoints } from './proof.ts';
 import { readRequest } from './requests.ts';
-import type { AttemptResult, VerificationRow } from './store.ts';
+import type { AttemptResult, PasskeyUse, Tenant, VerificationRow } from './store.ts';
 import { newToken } from './token.ts';
 import { faultOf, type Verifier } from './verifier.ts';
 
@@ -28,9 +35,18 @@ import { faultOf, type Verifier } from './verifier.ts';
 
 /** One fact of a presentation beside what the request asked for it. */
 interface Claimed {
+  /** Its place in the request's list. */
+  readonly index: number;
   readonly entry: RequestedFact;
   readonly points: ProofPoints;
   readonly credential: string | null;
+}
+
+/** The passkey of a presentation beside what the request asked for it. */
+interface ClaimedPasskey {
+  readonly index: number;
+  readonly entry: RequestedPasskey;
+  readonly assertion: PasskeyAssertion;
 }
 
 /** An attempt that was opened for this device, and what was presented for it. */
@@ -41,6 +57,7 @@ interface OpenAttempt {
   readonly request: string;
   readonly code: string | null;
   readonly facts: readonly Claimed[];
+  readonly passkey: ClaimedPasskey | null;
 }
 
 /**
@@ -76,7 +93,7 @@ export async function present(
       (error: unknown) => {
         // The attempt is used up; without a result none would open again before the verification ends.
         verifier.log({ level: 'error', event: 'presentation.fault', fault: faultOf(error) });
-        return { reason: 'internal', provenCommitment: null } satisfies Outcome;
+        return { reason: 'internal', provenCommitment: null, passkey: null } satisfies Outcome;
       },
     );
     const result: AttemptResult = {
@@ -87,7 +104,8 @@ export async function present(
       passed: outcome.reason === null,
       reason: outcome.reason,
       provenCommitment: outcome.provenCommitment,
-      factors: factorsOf(open.facts),
+      passkey: outcome.passkey,
+      factors: factorsOf(row.facts, call.tenant),
       next: { attempt: newToken(verifier.random), nonce: verifier.random(32) },
     };
     return verifier.store.recordResult(result, verifier.now());
@@ -103,28 +121,38 @@ function openAttempt(
 ): OpenAttempt {
   if (row.state === 'done') throw new AkashiError('verification_over');
   if (row.device !== null && row.device !== call.device.device) throw new AkashiError('accepted_elsewhere');
+  const asked = row.facts.map((entry, index) => ({ entry, index }));
+  const facts = asked.flatMap(({ entry, index }) => (isRequestedFact(entry) ? { entry, index } : []));
+  const passkey = asked.flatMap(({ entry, index }) => (isRequestedFact(entry) ? [] : { entry, index }))[0];
+  const assertion = presentation.passkey;
   const fits =
-    row.facts.length === presentation.facts.length &&
+    facts.length === presentation.facts.length &&
+    (passkey === undefined) === (assertion === undefined) &&
     (row.mode === 'call') === (presentation.code !== undefined);
   if (!fits) throw new AkashiError('malformed');
-  const facts = row.facts.map((entry, i) => claimedFact(entry, presentation.facts[i]));
+  const claimed = facts.map(({ entry, index }, i) => claimedFact(entry, index, presentation.facts[i]));
   const { attempt } = row;
   if (attempt === null || attempt.attempt !== presentation.attempt) throw new AkashiError('attempt_used');
   return {
     ...attempt,
     request: readRequest(verifier, row),
     code: presentation.code ?? null,
-    facts,
+    facts: claimed,
+    passkey: passkey === undefined || assertion === undefined ? null : { ...passkey, assertion },
   };
 }
 
-function claimedFact(entry: RequestedFact, given: Presentation['facts'][number] | undefined): Claimed {
+function claimedFact(
+  entry: RequestedFact,
+  index: number,
+  given: Presentation['facts'][number] | undefined,
+): Claimed {
   const fits =
     given?.fact === entry.fact &&
     given.version === entry.version &&
     (given.credential !== undefined) === needsCredential(entry.fact);
   if (!fits) throw new AkashiError('malformed');
-  return { entry, points: parsePoints(given.proof), credential: given.credential ?? null };
+  return { index, entry, points: parsePoints(given.proof), credential: given.credential ?? null };
 }
 
 interface Outcome {
@@ -132,10 +160,12 @@ interface Outcome {
   readonly reason: string | null;
   /** The commitment for which a `pin` proof held. */
   readonly provenCommitment: string | null;
+  /** The passkey whose assertion held. */
+  readonly passkey: PasskeyUse | null;
 }
 
 /**
- * Credentials, then proofs, then the code. Every proof that can be checked is, whatever failed before it: a valid
+ * Credentials, then the passkey, then proofs, then the code. Every proof that can be checked is, whatever failed before it: a valid
  * `pin` proof gives the tries back even beside a wrong code, and the time tells less.
  */
 async function checkAttempt(
@@ -145,12 +175,14 @@ async function checkAttempt(
   open: OpenAttempt & { readonly credentials: readonly CheckedCredential[] },
 ): Promise<Outcome> {
   const reasons = open.credentials.flatMap((checked, i) => refusalReason(checked, open.facts[i]));
+  const passkey = open.passkey && (await checkPasskey(verifier, call, open, open.passkey));
+  if (typeof passkey === 'string') reasons.push(passkey);
   const checks: FactCheck[] = [];
-  for (const [index, { entry, points }] of open.facts.entries()) {
+  for (const [i, { index, entry, points }] of open.facts.entries()) {
     const { request, nonce, code } = open;
     const signals = expectedSignals(entry, {
       commitment: call.device.commitment,
-      credential: credentialAt(open.credentials, index),
+      credential: credentialAt(open.credentials, i),
       challenge: challenge({ request, index, nonce, code }),
     });
     if (signals !== null) checks.push({ fact: entry.fact, signals, points });
@@ -171,7 +203,30 @@ async function checkAttempt(
   }
   const codeHolds = open.code === null || isCode('transfer', codeKey, row.verification, open.code);
   if (!codeHolds) reasons.push('code');
-  return { reason: reasons[0] ?? null, provenCommitment };
+  return {
+    reason: reasons[0] ?? null,
+    provenCommitment,
+    passkey: typeof passkey === 'string' ? null : passkey,
+  };
+}
+
+/** What the assertion says of its passkey, or the reason why it does not hold. */
+async function checkPasskey(
+  { store }: Verifier,
+  { tenant, device }: DeviceCall,
+  { request, nonce, code }: OpenAttempt,
+  { entry, index, assertion }: ClaimedPasskey,
+): Promise<PasskeyUse | string> {
+  const { rpId } = entry;
+  // Turned off, or moved to another rpId, since the request was made.
+  if (tenant.passkeys?.rpId !== rpId) return 'passkey:off';
+  const passkeys = await store.passkeys(device.tenant, device.device);
+  const checked = await checkAssertion(assertion, passkeys, {
+    rpId,
+    origins: passkeyOrigins(tenant.origins, rpId),
+    challenge: challengeBytes({ request, index, nonce, code }),
+  });
+  return typeof checked === 'string' ? `passkey:${checked}` : checked;
 }
 
 /** A credential, why it is refused, or none because its fact has none. */
@@ -256,12 +311,17 @@ function expectedSignals(
   }
 }
 
-/** Possession always: the device signed. The rest as the registry says. */
-function factorsOf(facts: readonly Claimed[]): readonly Factor[] {
+/**
+ * Possession always: the device signed. The rest of the facts as the registry says. A passkey is possession once more, and
+ * inherence only where the tenant accepts what the phone took in place of face or finger.
+ */
+function factorsOf(asked: readonly Requested[], { passkeys }: Tenant): readonly Factor[] {
   const factors = new Set<Factor>(['possession']);
-  for (const { entry } of facts) {
-    const { factor } = FACTS[entry.fact];
-    if (factor !== null) factors.add(factor);
+  for (const entry of asked) {
+    if (isRequestedFact(entry)) {
+      const { factor } = FACTS[entry.fact];
+      if (factor !== null) factors.add(factor);
+    } else if (passkeys?.acceptScreenLock) factors.add('inherence');
   }
   return [...factors].sort();
 }

@@ -1,4 +1,10 @@
-import { AkashiError, needsCredential, type PendingRequest, presentationShape } from '@akashi/circuits';
+import {
+  AkashiError,
+  isRequestedFact,
+  needsCredential,
+  type PendingRequest,
+  presentationShape,
+} from '@akashi/circuits';
 import type { Context, Hono } from 'hono';
 import { authenticateDevice, type DeviceCall, identifyDevice, isStillEnrolled } from './device-auth.ts';
 import { parseBody, parseId } from './input.ts';
@@ -39,7 +45,10 @@ export function addRequestRoutes(app: Hono, verifier: Verifier): void {
     const attempt = { attempt: newToken(random), nonce: random(32) };
     const row = await store.accept(tenant, parseId(c), device, attempt, now());
     // While the customer types: the presentation that follows is to find everything at hand.
-    if (typeof row !== 'string' && row.facts.some(({ fact }) => needsCredential(fact)))
+    if (
+      typeof row !== 'string' &&
+      row.facts.some((entry) => isRequestedFact(entry) && needsCredential(entry.fact))
+    )
       verifier.issuers.refresh(tenant);
     return answer(c, verifier, call, row);
   });

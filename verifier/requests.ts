@@ -1,5 +1,6 @@
 import {
   AkashiError,
+  PASSKEY,
   type Policy,
   type Purpose,
   parseRequest,
@@ -21,6 +22,7 @@ import type {
   Limit,
   NewVerification,
   Operator,
+  PasskeySettings,
   Tenant,
   VerificationRow,
 } from './store.ts';
@@ -42,8 +44,8 @@ const TRANSACTION_RULE: TransactionRule = { from: 'backend', desk: 'hidden' };
 
 /**
  * Starts a verification for a caller and tells the subject's devices.
- * @throws AkashiError `forbidden`, `rate_limited`, `policy_unknown`, `no_device`, `idempotency_mismatch`, `malformed`,
- * `not_found` for an operator who is none of the tenant's
+ * @throws AkashiError `forbidden`, `rate_limited`, `policy_unknown`, `no_device`, `no_passkey`, `passkeys_off`,
+ * `idempotency_mismatch`, `malformed`, `not_found` for an operator who is none of the tenant's
  */
 export async function startVerification(
   verifier: Verifier,
@@ -67,11 +69,18 @@ export async function startVerification(
     .sort((a, b) => b.enrolledAt - a.enrolledAt)
     .slice(0, MAX_AUDIENCE);
   if (devices.length === 0) {
-    await store.recordNoDevice(tenant, start.subject, caller.actor, now);
+    await store.recordRefusedStart({ tenant, subject: start.subject, lacking: 'device' }, caller.actor, now);
     throw new AkashiError('no_device');
   }
+  const able = policy.facts.includes(PASSKEY.fact)
+    ? await withPasskey(verifier, devices, caller.tenant.passkeys)
+    : devices;
+  if (able.length === 0) {
+    await store.recordRefusedStart({ tenant, subject: start.subject, lacking: 'passkey' }, caller.actor, now);
+    throw new AkashiError('no_passkey');
+  }
   const verification = await signRequest(verifier, caller.tenant, start, {
-    ...{ operator, policy, purpose, devices, now },
+    ...{ operator, policy, purpose, devices: able, now },
   });
   const result = await store.createVerification(verification, caller.actor, idempotency);
   if (typeof result === 'string') throw new AkashiError(result);
@@ -152,9 +161,24 @@ async function findPolicy(
   return { policy, purpose };
 }
 
+/** Those of the devices that have a passkey of the tenant's rpId. @throws AkashiError `passkeys_off` */
+async function withPasskey(
+  { store }: Verifier,
+  devices: readonly Device[],
+  settings: PasskeySettings | null,
+): Promise<readonly Device[]> {
+  if (settings === null) throw new AkashiError('passkeys_off');
+  const able: Device[] = [];
+  for (const device of devices) {
+    const passkeys = await store.passkeys(device.tenant, device.device);
+    if (passkeys.some(({ rpId }) => rpId === settings.rpId)) able.push(device);
+  }
+  return able;
+}
+
 async function signRequest(
   verifier: Verifier,
-  { tenant, name }: Tenant,
+  { tenant, name, passkeys }: Tenant,
   start: Start,
   chosen: {
     readonly operator: Operator | null;
@@ -179,7 +203,9 @@ async function signRequest(
     direction: start.call.direction,
     purpose,
     ...(transaction === undefined ? {} : { transaction }),
-    facts: await requestedFacts(policy, { tenant, accountRef: start.accountRef, now }),
+    facts: await requestedFacts(policy, {
+      ...{ tenant, accountRef: start.accountRef, rpId: passkeys?.rpId ?? null, now },
+    }),
     nonce: base64url.encode(random(32)),
     iat: now,
     exp: expiresAt,

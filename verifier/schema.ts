@@ -3,7 +3,7 @@ import {
   type Policy,
   policyFact,
   publicJwkShape,
-  requestedFact,
+  requested,
   transactionRule,
 } from '@akashi/circuits';
 import { customType, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
@@ -49,6 +49,8 @@ export const tenants = sqliteTable('tenants', {
   tenant: text('tenant').primaryKey(),
   name: text('name').notNull(),
   createdAt: integer('created_at').notNull(),
+  rpId: text('rp_id'),
+  acceptScreenLock: integer('accept_screen_lock', { mode: 'boolean' }).notNull().default(false),
 });
 
 export const origins = sqliteTable(
@@ -158,6 +160,26 @@ export const devices = sqliteTable('devices', {
   pendingNonce: bytes('pending_nonce'),
 });
 
+export const passkeys = sqliteTable('passkeys', {
+  passkey: text('passkey').primaryKey(),
+  tenant: text('tenant').notNull(),
+  device: text('device').notNull(),
+  id: bytes('id').notNull(),
+  rpId: text('rp_id').notNull(),
+  publicKey: bytes('public_key').notNull(),
+  counter: integer('counter').notNull(),
+  backupAble: integer('backup_able', { mode: 'boolean' }).notNull(),
+  backedUp: integer('backed_up', { mode: 'boolean' }).notNull(),
+  createdAt: integer('created_at').notNull(),
+});
+
+export const passkeyChallenges = sqliteTable('passkey_challenges', {
+  device: text('device').primaryKey(),
+  tenant: text('tenant').notNull(),
+  challenge: bytes('challenge').notNull(),
+  expiresAt: integer('expires_at').notNull(),
+});
+
 export const jtis = sqliteTable(
   'jtis',
   {
@@ -178,7 +200,7 @@ export const verifications = sqliteTable('verifications', {
   purpose: text('purpose').notNull(),
   mode: text('mode', { enum: ['call', 'precall'] }).notNull(),
   direction: text('direction', { enum: ['inbound', 'outbound'] }).notNull(),
-  facts: json('facts', v.array(requestedFact)).notNull(),
+  facts: json('facts', v.array(requested)).notNull(),
   audience: json('audience', v.array(v.string())).notNull(),
   request: sealed('request'),
   requestHash: bytes('request_hash').notNull(),

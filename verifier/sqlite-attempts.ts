@@ -1,5 +1,6 @@
 import type { Transaction } from './sqlite-database.ts';
 import { consumeJti, findActiveDevice } from './sqlite-devices.ts';
+import { usePasskey } from './sqlite-passkeys.ts';
 import { resetTries } from './sqlite-pins.ts';
 import { addressed } from './sqlite-requests.ts';
 import { asRow, change, decide, known, note, type VerificationRecord } from './sqlite-verifications.ts';
@@ -32,12 +33,16 @@ export function recordResult(tx: Transaction, result: AttemptResult, now: number
   const row = known(tx, tenant, verification, now);
   const device = findActiveDevice(tx.query, tenant, result.device, now);
   if (provenCommitment !== null) resetTries(tx, device, provenCommitment, now);
+  // Before anything is dropped: a counter that was seen must not be good a second time.
+  const clash =
+    result.passkey !== null && device !== undefined ? usePasskey(tx, device, result.passkey, now) : null;
   const about = { attempt, passed: result.passed ? 'yes' : 'no' };
   const stale = provenCommitment !== null && device?.commitment !== provenCommitment;
   if (!isAwaited(row, result) || device === undefined || (result.passed && stale)) {
     note(tx, row, { actor: by(result.device), at: now, event: 'attempt.dropped', about });
     return asRow(row);
   }
+  if (clash !== null) return asRow(fail(tx, row, { ...result, reason: result.reason ?? clash }, now));
   if (result.passed) {
     const { factors } = result;
     return asRow(

@@ -1,5 +1,5 @@
 import { and, asc, eq, gt, lte, ne, or, type SQL, sql } from 'drizzle-orm';
-import { devices, enrolments, jtis } from './schema.ts';
+import { devices, enrolments, jtis, passkeyChallenges, passkeys } from './schema.ts';
 import { record, SYSTEM } from './sqlite-audit.ts';
 import { type Query, SWEEP_BATCH, type Transaction } from './sqlite-database.ts';
 import { inserted, prepared } from './sqlite-statement.ts';
@@ -204,6 +204,8 @@ function revoke(
     .set({ state: 'revoked', pendingKey: null, pendingNonce: null })
     .where(and(eq(devices.tenant, tenant), eq(devices.device, device)))
     .run();
+  tx.query.delete(passkeys).where(eq(passkeys.device, device)).run();
+  tx.query.delete(passkeyChallenges).where(eq(passkeyChallenges.device, device)).run();
   record(tx, { tenant, at, actor, event, about: { device, subject } });
   voidPasses(tx, tenant, subject, { actor, at, device });
   tx.touch(`subject:${tenant}:${subject}`);

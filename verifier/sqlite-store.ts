@@ -14,6 +14,7 @@ import {
 import * as devices from './sqlite-devices.ts';
 import * as issuers from './sqlite-issuers.ts';
 import * as operators from './sqlite-operators.ts';
+import * as passkeys from './sqlite-passkeys.ts';
 import * as pins from './sqlite-pins.ts';
 import * as requests from './sqlite-requests.ts';
 import * as tenants from './sqlite-tenants.ts';
@@ -42,6 +43,7 @@ function tenantVerbs(db: SqliteDatabase) {
   return {
     createTenant: write(tenants.createTenant),
     setOrigins: write(tenants.setOrigins),
+    setPasskeySettings: write(tenants.setPasskeySettings),
     tenant: read(tenants.findTenant),
     knowsOrigin: read(tenants.knowsOrigin),
     addApiKey: write(tenants.addApiKey),
@@ -82,6 +84,11 @@ function deviceVerbs(db: SqliteDatabase) {
     beginPinChange: write(pins.beginPinChange),
     takePinChange: write(pins.takePinChange),
     completePinChange: write(pins.completePinChange),
+    beginPasskey: write(passkeys.beginPasskey),
+    takePasskeyChallenge: write(passkeys.takePasskeyChallenge),
+    addPasskey: write(passkeys.addPasskey),
+    passkeys: read(passkeys.listPasskeys),
+    removePasskey: write(passkeys.removePasskey),
     revokeDevice: write(devices.revokeDevice),
     stopDevice: write(devices.stopDevice),
   } satisfies Partial<Store>;
@@ -100,7 +107,7 @@ function verificationVerbs(db: SqliteDatabase) {
   };
   return {
     createVerification: write(verifications.createVerification),
-    recordNoDevice: write(verifications.recordNoDevice),
+    recordRefusedStart: write(verifications.recordRefusedStart),
     verification: async (tenant, verification, now) => {
       const found = await find(tenant, verification);
       const [row] = await settled(found === undefined ? [] : [found], now);

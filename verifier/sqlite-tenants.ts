@@ -4,14 +4,18 @@ import { apiKeys, limits, origins, policies, tenants } from './schema.ts';
 import { record } from './sqlite-audit.ts';
 import type { Query, Transaction } from './sqlite-database.ts';
 import { prepared } from './sqlite-statement.ts';
-import type { Actor, Limit, Tenant } from './store.ts';
+import type { Actor, Limit, NewTenant, PasskeySettings, Tenant } from './store.ts';
 
 // Tenants, their back ends' keys, policies and limits. The contract of each verb stands in store.ts.
 
 const CLI: Actor = { kind: 'cli' };
 const BACKEND: Actor = { kind: 'backend' };
 
-export function createTenant(tx: Transaction, { tenant, name, origins: list }: Tenant, now: number): boolean {
+export function createTenant(
+  tx: Transaction,
+  { tenant, name, origins: list }: NewTenant,
+  now: number,
+): boolean {
   const { changes } = tx.query
     .insert(tenants)
     .values({ tenant, name, createdAt: now })
@@ -31,9 +35,32 @@ export function setOrigins(tx: Transaction, tenant: string, list: readonly strin
   return true;
 }
 
+export function setPasskeySettings(
+  tx: Transaction,
+  tenant: string,
+  settings: PasskeySettings | null,
+  now: number,
+): boolean {
+  const { rpId, acceptScreenLock } = settings ?? { rpId: null, acceptScreenLock: false };
+  const { changes } = tx.query
+    .update(tenants)
+    .set({ rpId, acceptScreenLock })
+    .where(eq(tenants.tenant, tenant))
+    .run();
+  if (changes === 0) return false;
+  const about = { rpId, acceptScreenLock: acceptScreenLock ? 'yes' : 'no' };
+  record(tx, { tenant, at: now, actor: CLI, event: 'tenant.passkeys_set', about });
+  return true;
+}
+
 const byId = prepared((query) =>
   query
-    .select({ name: tenants.name, origin: origins.origin })
+    .select({
+      name: tenants.name,
+      origin: origins.origin,
+      rpId: tenants.rpId,
+      acceptScreenLock: tenants.acceptScreenLock,
+    })
     .from(tenants)
     .leftJoin(origins, eq(origins.tenant, tenants.tenant))
     .where(eq(tenants.tenant, sql.placeholder('tenant')))
@@ -45,7 +72,9 @@ export function findTenant(query: Query, tenant: string): Tenant | undefined {
   const rows = byId(query).all({ tenant });
   const [first] = rows;
   if (first === undefined) return undefined;
-  return { tenant, name: first.name, origins: rows.flatMap(({ origin }) => origin ?? []) };
+  const { name, rpId, acceptScreenLock } = first;
+  const passkeys = rpId === null ? null : { rpId, acceptScreenLock };
+  return { tenant, name, origins: rows.flatMap(({ origin }) => origin ?? []), passkeys };
 }
 
 export function knowsOrigin(query: Query, origin: string): boolean {

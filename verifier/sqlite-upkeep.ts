@@ -1,5 +1,14 @@
 import { and, lte, or } from 'drizzle-orm';
-import { enrolments, idempotencyKeys, jtis, limits, sessions, signInLinks, verifications } from './schema.ts';
+import {
+  enrolments,
+  idempotencyKeys,
+  jtis,
+  limits,
+  passkeyChallenges,
+  sessions,
+  signInLinks,
+  verifications,
+} from './schema.ts';
 import { SWEEP_BATCH, type Transaction } from './sqlite-database.ts';
 import { forgetLapsed } from './sqlite-devices.ts';
 import { isOpen, isUnclaimed, settle } from './sqlite-verifications.ts';
@@ -24,6 +33,7 @@ export function sweepRest(tx: Transaction, now: number): void {
   query.delete(limits).where(lte(limits.endsAt, now)).run();
   query.delete(signInLinks).where(lte(signInLinks.expiresAt, now)).run();
   query.delete(enrolments).where(lte(enrolments.expiresAt, now)).run();
+  query.delete(passkeyChallenges).where(lte(passkeyChallenges.expiresAt, now)).run();
   query
     .delete(sessions)
     .where(or(lte(sessions.endsAt, now), lte(sessions.idleAt, now)))

@@ -5,7 +5,14 @@ import { idempotencyKeys, verifications, views } from './schema.ts';
 import { record, SYSTEM } from './sqlite-audit.ts';
 import type { Query, Transaction } from './sqlite-database.ts';
 import { inserted, prepared, updated } from './sqlite-statement.ts';
-import { type Actor, BOUNDS, type Idempotency, type NewVerification, type VerificationRow } from './store.ts';
+import {
+  type Actor,
+  BOUNDS,
+  type Idempotency,
+  type NewVerification,
+  type Store,
+  type VerificationRow,
+} from './store.ts';
 
 // The life of a verification, but for what its device does (sqlite-requests.ts, sqlite-attempts.ts) and for claims
 // (sqlite-claims.ts). docs/protocol.md, section 7.
@@ -54,14 +61,14 @@ export function createVerification(
   return { row: asRow(made), created: true };
 }
 
-export function recordNoDevice(
+export function recordRefusedStart(
   tx: Transaction,
-  tenant: string,
-  subject: string,
+  { tenant, subject, lacking }: Parameters<Store['recordRefusedStart']>[0],
   actor: Actor,
   now: number,
 ): void {
-  record(tx, { tenant, at: now, actor, event: 'verification.no_device', about: { subject } });
+  const event = `verification.no_${lacking}`;
+  record(tx, { tenant, at: now, actor, event, about: { subject } });
 }
 
 export function cancel(

@@ -98,9 +98,12 @@ export function auditContract(store: () => Store): void {
       ]);
       await started(store(), 'x');
       expect(await added(() => store().sweep(NOW + LIFE))).toEqual(['verification.expired']);
-      expect(await added(() => store().recordNoDevice('bank', 'c-9', BACKEND, NOW))).toEqual([
-        'verification.no_device',
-      ]);
+      for (const lacking of ['device', 'passkey'] as const) {
+        const start = { tenant: 'bank', subject: 'c-9', lacking };
+        expect(await added(() => store().recordRefusedStart(start, BACKEND, NOW))).toEqual([
+          `verification.no_${lacking}`,
+        ]);
+      }
     });
 
     it('records what happens to devices and PINs', async () => {

@@ -1,10 +1,13 @@
+import { MAX_PASSKEYS } from '@akashi/circuits';
 import { describe, expect, it } from 'vitest';
 import { verifyAudit } from './audit.ts';
 import { BOUNDS } from './store.ts';
+import { newPasskey } from './store-contract-passkeys.ts';
 import {
   accepted,
   attempt,
   call,
+  commitment,
   enrolled,
   events,
   hash,
@@ -46,6 +49,31 @@ export function raceContract(harness: () => StoreHarness): void {
       );
       expect(objects(answers)).toHaveLength(1);
       expect(answers.filter((answer) => answer === 'attempt_used')).toHaveLength(49);
+    });
+
+    it('one challenge makes one passkey, the bound holds, and a counter is good for one verification', async () => {
+      await enrolled(store(), 'phone');
+      await store().beginPasskey('bank', id('phone'), hash('challenge'), NOW);
+      const taken = await harness().race(
+        many(20, () => call('takePasskeyChallenge', 'bank', id('phone'), NOW)),
+      );
+      expect(objects(taken)).toHaveLength(1);
+      const added = await harness().race(
+        many(20, (i) => call('addPasskey', newPasskey(`${i}`, { counter: 1 }), commitment('phone'), NOW)),
+      );
+      expect(added.filter(Boolean)).toHaveLength(MAX_PASSKEYS);
+      const [{ passkey } = { passkey: '' }] = await store().passkeys('bank', id('phone'));
+      const labels = many(10, (i) => `v ${i}`);
+      for (const label of labels) {
+        await accepted(store(), label);
+        await store().consumeAttempt(use(label), NOW);
+      }
+      const used = { passkey, counter: 2, backedUp: false };
+      const rows = await harness().race(
+        labels.map((label) => call('recordResult', result(label, 1, { passkey: used }), NOW)),
+      );
+      const verdicts = rows.map((row) => (row as { verdict: string | null }).verdict);
+      expect(verdicts.filter((verdict) => verdict === 'passed')).toHaveLength(1);
     });
 
     it('exactly one uses a jti, an enrolment, a sign-in link, a change of PIN', async () => {

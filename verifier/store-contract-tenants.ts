@@ -10,7 +10,7 @@ export function tenantContract(store: () => Store): void {
       const bank = { tenant: 'acme', name: 'Acme', origins: ['https://desk.acme.example'] };
       expect(await store().createTenant(bank, NOW)).toBe(true);
       expect(await store().createTenant({ ...bank, name: 'Other', origins: [] }, NOW)).toBe(false);
-      expect(await store().tenant('acme')).toEqual(bank);
+      expect(await store().tenant('acme')).toEqual({ ...bank, passkeys: null });
       expect(await store().tenant('nobody')).toBeUndefined();
     });
 
@@ -23,6 +23,19 @@ export function tenantContract(store: () => Store): void {
       await store().setOrigins('shop', [], NOW);
       expect(await store().knowsOrigin('https://c.example')).toBe(false);
       expect((await store().tenant('bank'))?.origins).toHaveLength(2);
+    });
+
+    it('set passkeys on, otherwise and off, each for itself', async () => {
+      const settings = { rpId: 'bank.example', acceptScreenLock: true };
+      expect(await store().setPasskeySettings('bank', settings, NOW)).toBe(true);
+      expect(await store().setPasskeySettings('nobody', settings, NOW)).toBe(false);
+      expect((await store().tenant('bank'))?.passkeys).toEqual(settings);
+      expect((await store().tenant('shop'))?.passkeys).toBeNull();
+      const other = { rpId: 'phone.bank.example', acceptScreenLock: false };
+      await store().setPasskeySettings('bank', other, NOW);
+      expect((await store().tenant('bank'))?.passkeys).toEqual(other);
+      await store().setPasskeySettings('bank', null, NOW);
+      expect((await store().tenant('bank'))?.passkeys).toBeNull();
     });
 
     it('are found by an API key of theirs and by no other', async () => {

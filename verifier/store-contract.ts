@@ -4,6 +4,7 @@ import { auditContract } from './store-contract-audit.ts';
 import { claimContract } from './store-contract-claims.ts';
 import { deviceContract } from './store-contract-devices.ts';
 import { issuerContract } from './store-contract-issuers.ts';
+import { passkeyContract } from './store-contract-passkeys.ts';
 import { pinContract } from './store-contract-pins.ts';
 import { raceContract } from './store-contract-races.ts';
 import { requestContract } from './store-contract-requests.ts';
@@ -37,6 +38,7 @@ export function storeContract(name: string, open: () => Promise<StoreHarness>): 
     issuerContract(store);
     deviceContract(store);
     pinContract(store);
+    passkeyContract(store);
     verificationContract(store);
     requestContract(store);
     attemptContract(store);

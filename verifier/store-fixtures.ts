@@ -170,6 +170,7 @@ export function result(
     passed: true,
     reason: null,
     provenCommitment: commitment('phone'),
+    passkey: null,
     factors: ['possession', 'knowledge'],
     next: attempt(`${label} ${number + 1}`),
     ...changes,

@@ -5,7 +5,7 @@ import type {
   Mode,
   Policy,
   PublicJwk,
-  RequestedFact,
+  Requested,
   Verdict,
 } from '@akashi/circuits';
 
@@ -26,10 +26,24 @@ export type Actor =
   | { readonly kind: 'backend' | 'system' | 'cli' }
   | { readonly kind: 'operator' | 'device'; readonly id: string };
 
-export interface Tenant {
+export interface NewTenant {
   readonly tenant: string;
   readonly name: string;
   readonly origins: readonly string[];
+}
+
+export interface Tenant extends NewTenant {
+  /** `null`: this tenant uses no passkeys. */
+  readonly passkeys: PasskeySettings | null;
+}
+
+export interface PasskeySettings {
+  readonly rpId: string;
+  /**
+   * Whether a passkey with user verification counts as inherence although the phone may have taken its screen lock in
+   * place of face or finger, which nobody but the phone can tell.
+   */
+  readonly acceptScreenLock: boolean;
 }
 
 /** A pinned key of an issuer, by its thumbprint. */
@@ -71,6 +85,27 @@ export interface Device {
   readonly evaluationKey: Sealed;
 }
 
+/** A passkey of a device, as it was registered, and how it was seen last. */
+export interface Passkey {
+  readonly tenant: string;
+  readonly device: string;
+  readonly passkey: string;
+  /** WebAuthn's credential id. */
+  readonly id: Uint8Array;
+  readonly rpId: string;
+  /** COSE. */
+  readonly publicKey: Uint8Array;
+  /** Signature counter; 0 where the authenticator has none. */
+  readonly counter: number;
+  /** Whether it can leave the authenticator, and whether it has. */
+  readonly backupAble: boolean;
+  readonly backedUp: boolean;
+  readonly createdAt: number;
+}
+
+/** What a good assertion said of its passkey. */
+export type PasskeyUse = Pick<Passkey, 'passkey' | 'counter' | 'backedUp'>;
+
 export interface PinChange {
   readonly evaluationKey: Sealed;
   /** 32 bytes. */
@@ -102,7 +137,7 @@ export interface NewVerification {
   readonly purpose: string;
   readonly mode: Mode;
   readonly direction: Direction;
-  readonly facts: readonly RequestedFact[];
+  readonly facts: readonly Requested[];
   /** Thumbprints of the devices in the request's `aud`. */
   readonly audience: readonly string[];
   readonly request: Sealed;
@@ -157,6 +192,11 @@ export interface AttemptResult {
    * pass counts, only while this is still the commitment of an active device.
    */
   readonly provenCommitment: string | null;
+  /**
+   * The passkey whose assertion held, if one did: its counter moves on whatever the rest says. One that is gone, or whose
+   * counter has moved on since, lets the attempt fail.
+   */
+  readonly passkey: PasskeyUse | null;
   readonly factors: readonly Factor[];
   /** Opens if this one failed and attempts are left. */
   readonly next: Attempt;
@@ -183,6 +223,7 @@ export const BOUNDS = {
   claimSeconds: 600,
   enrolSeconds: 600,
   newDeviceSeconds: 86_400,
+  passkeyChallengeSeconds: 300,
   /** How long an idempotency key is remembered at least. */
   idempotencySeconds: 86_400,
 } as const;
@@ -203,8 +244,10 @@ export interface Limit {
 
 export interface Store {
   // tenants, back ends, issuers, policies
-  createTenant(tenant: Tenant, now: number): Promise<boolean>;
+  createTenant(tenant: NewTenant, now: number): Promise<boolean>;
   setOrigins(tenant: string, origins: readonly string[], now: number): Promise<boolean>;
+  /** `null` turns passkeys off: those that devices have stay, and are of no use meanwhile. */
+  setPasskeySettings(tenant: string, settings: PasskeySettings | null, now: number): Promise<boolean>;
   tenant(tenant: string): Promise<Tenant | undefined>;
   /** Whether any tenant lists this origin: all a CORS preflight can know. */
   knowsOrigin(origin: string): Promise<boolean>;
@@ -324,7 +367,19 @@ export interface Store {
     },
     now: number,
   ): Promise<Device | undefined>;
-  /** Revokes a device of the tenant and voids its unclaimed passes; false if there is none that is not revoked yet. */
+  /** Keeps a challenge for the next passkey; an earlier one is gone. Nothing happens unless the device is active. */
+  beginPasskey(tenant: string, device: string, challenge: Uint8Array, now: number): Promise<void>;
+  /** Hands the challenge out once, within `BOUNDS.passkeyChallengeSeconds`. */
+  takePasskeyChallenge(tenant: string, device: string, now: number): Promise<Uint8Array | undefined>;
+  /**
+   * Adds a passkey to an active device that has fewer than `MAX_PASSKEYS` and whose PIN is still the one that was proven
+   * for it: the tries go to 0. False otherwise, and where the tenant has a passkey with this id.
+   */
+  addPasskey(passkey: Omit<Passkey, 'createdAt'>, provenCommitment: string, now: number): Promise<boolean>;
+  /** Oldest first. */
+  passkeys(tenant: string, device: string): Promise<readonly Passkey[]>;
+  removePasskey(tenant: string, device: string, passkey: string, now: number): Promise<boolean>;
+  /** Revokes a device of the tenant, removes its passkeys, and voids its unclaimed passes; false if there is none that is not revoked yet. */
   revokeDevice(tenant: string, device: string, actor: Actor, now: number): Promise<boolean>;
   /** Revokes a device of the same subject enrolled after `by`, within `BOUNDS.newDeviceSeconds`. */
   stopDevice(tenant: string, device: string, by: string, now: number): Promise<boolean>;
@@ -338,8 +393,12 @@ export interface Store {
   ): Promise<
     { readonly row: VerificationRow; readonly created: boolean } | Extract<ErrorCode, 'idempotency_mismatch'>
   >;
-  /** Records that a start was refused with `no_device`. */
-  recordNoDevice(tenant: string, subject: string, actor: Actor, now: number): Promise<void>;
+  /** Records that a start was refused because the subject lacks what it takes. */
+  recordRefusedStart(
+    start: { readonly tenant: string; readonly subject: string; readonly lacking: 'device' | 'passkey' },
+    actor: Actor,
+    now: number,
+  ): Promise<void>;
   /** Expiry is applied before any verification is read or changed: a row given out is never over its time. */
   verification(tenant: string, verification: string, now: number): Promise<VerificationRow | undefined>;
   /** Those of the last hour that this operator started or claimed, newest first, at most 50. None that is open is older. */
@@ -427,7 +486,7 @@ export interface Store {
   recordSeen(tenant: string, verification: string, operator: string, now: number): Promise<void>;
 
   // upkeep
-  /** Ends what is over its time and forgets what has served: jti, limits, links, sessions. The number of verdicts set. */
+  /** Ends what is over its time and forgets what has served: jti, limits, links, sessions, challenges of passkeys. The number of verdicts set. */
   sweep(now: number): Promise<number>;
   /** Numbers entries not yet linked into each tenant's chain. The number linked. @throws AuditBroken on a gap */
   linkAudit(): Promise<number>;

@@ -49,6 +49,9 @@ export async function enrol(phone: Screen, customer: string, pin: string): Promi
   // The second screen for it: the first one's cells are full.
   await phone.locator('.cells.pin:not(:has(.full))').waitFor();
   await tapDigits(phone, 'pin', pin);
+  await phone.locator('#precall, #no-passkey').waitFor();
+  // On a machine with a sensor of its own the page offers a passkey.
+  if (await phone.locator('#no-passkey').isVisible()) await phone.locator('#no-passkey').tap();
   await phone.locator('#precall').waitFor();
 }
 

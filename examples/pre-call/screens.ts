@@ -5,6 +5,7 @@ import type { Browser } from 'playwright-core';
 import { findChromium, HOW_TO_GET_CHROMIUM, launchChromium, openPages } from './browser.ts';
 import { startDemo } from './demo.ts';
 import { deskContext, type Looks, phoneContext } from './drive.ts';
+import { shootPasskey } from './passkey-scenes.ts';
 import {
   type Studio,
   shootCall,
@@ -75,6 +76,7 @@ async function shootAll(browser: Browser, folder: string, locale: Looks['locale'
     await shootEndings(studio);
     await shootPreCall(studio);
     await shootSettings(studio, contexts[0]);
+    await shootPasskey(browser, studio, looks);
     await shootOtherDevice(browser, studio, looks);
     await shootLocked(studio);
     await shootSideBySide(browser, studio, looks);

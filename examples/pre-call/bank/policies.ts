@@ -7,7 +7,9 @@ export const PRECALL_POLICY = 'standard';
 export const PAYMENT = { policy: 'payment', purpose: 'payment' } as const;
 
 /** What the bank verifies callers for, by policy. Operators choose from these; so do customers before a call. */
-export const PURPOSES: Readonly<Record<'standard' | 'transfer' | 'payment' | 'appointment', Purpose[]>> = {
+export const PURPOSES: Readonly<
+  Record<'standard' | 'transfer' | 'payment' | 'payee' | 'appointment', Purpose[]>
+> = {
   standard: [
     { id: 'inquiry', text: { ja: '残高・お取引内容のご照会', en: 'Balance and account enquiries' } },
     { id: 'address', text: { ja: 'ご住所・お電話番号の変更', en: 'Change of address or phone number' } },
@@ -18,6 +20,7 @@ export const PURPOSES: Readonly<Record<'standard' | 'transfer' | 'payment' | 'ap
     { id: 'limit', text: { ja: '利用限度額の変更', en: 'Change a limit' } },
   ],
   payment: [{ id: PAYMENT.purpose, text: { ja: 'ご請求額のお支払い', en: 'Pay a bill' } }],
+  payee: [{ id: 'payee', text: { ja: '新しい振込先の登録', en: 'Add a new payee' } }],
   appointment: [{ id: 'visit', text: { ja: 'ご来店の予約', en: 'Book a visit' } }],
 };
 
@@ -39,5 +42,6 @@ export const POLICIES: readonly Omit<Policy, 'version'>[] = [
     purposes: PURPOSES.payment,
     transaction: { from: 'backend', desk: 'hidden' },
   },
+  { policy: 'payee', facts: ['pin', 'passkey'], purposes: PURPOSES.payee },
   { policy: 'appointment', facts: ['pin'], purposes: PURPOSES.appointment },
 ];

@@ -8,6 +8,7 @@ import {
   readSecretFile,
   type Store,
   setOrigins,
+  setPasskeySettings,
 } from '@akashi/verifier';
 import { array, type InferOutput, optional, strictObject, string } from 'valibot';
 
@@ -44,10 +45,13 @@ export interface RecordsOptions {
  */
 export async function openRecords({ file, store, origins, now, random }: RecordsOptions): Promise<Records> {
   const { tenant } = TENANT;
+  // Whether the phone took face, finger or screen lock, nobody but the phone can tell: no inherence for this bank.
+  const passkeys = { rpId: 'localhost', acceptScreenLock: false };
   const known = (await store.tenant(tenant)) !== undefined;
   const kept = await readSecretFile(file).catch(() => null);
   if (known && kept !== null) {
     await setOrigins(store, tenant, origins, now());
+    await setPasskeySettings(store, tenant, passkeys, now());
     return parse(recordsShape, JSON.parse(kept));
   }
   // Half of it may be there from a start that was cut off: what is missing is made anew.
@@ -55,6 +59,7 @@ export async function openRecords({ file, store, origins, now, random }: Records
   const apiKey = known
     ? await createApiKey(store, tenant, now(), random)
     : (await createTenant(store, { ...TENANT, origins: [...origins] }, now(), random)).apiKey;
+  await setPasskeySettings(store, tenant, passkeys, now());
   const operator = await createOperator(store, { tenant, ...OPERATOR }, now(), random);
   const records = { apiKey, operator, ...(await generateIssuerKeys()), retiredKeys: [] };
   await createSecretFile(file, `${JSON.stringify(records, null, 2)}\n`);

@@ -43,7 +43,13 @@ const ja = {
   fromBank: '金額とお相手は、銀行の記録からお客さまの端末に直接届きます。この画面には表示されません。',
   nothingOwed: 'このお客さま番号には、お支払いいただくものがありません。',
   start: '確認を始める',
-  facts: { pin: '暗証番号', account: '口座', range: '金額や日付の条件', member: '区分の条件' },
+  facts: {
+    pin: '暗証番号',
+    account: '口座',
+    range: '金額や日付の条件',
+    member: '区分の条件',
+    passkey: 'パスキー',
+  },
 
   // claiming
   claimTitle: '事前確認番号を受け付ける',
@@ -99,6 +105,7 @@ const ja = {
 
   failures: {
     no_device: 'このお客さま番号には、登録された端末がありません。',
+    no_passkey: 'このお客さまの端末には、パスキーがありません。ほかの確認の内容を選んでください。',
     rate_limited: '短い間に続けて始めています。少し待ってから、もう一度お試しください。',
     busy: 'ただいま混み合っています。少し待ってから、もう一度お試しください。',
     network: '通信できませんでした。',
@@ -157,6 +164,7 @@ const en: Texts = {
     account: 'account',
     range: 'a condition on an amount or a date',
     member: 'a condition on a category',
+    passkey: 'passkey',
   },
 
   claimTitle: 'Take a pre-call code',
@@ -215,6 +223,7 @@ const en: Texts = {
 
   failures: {
     no_device: 'No phone is set up for this customer number.',
+    no_passkey: 'This customer’s phone has no passkey. Choose another kind of check.',
     rate_limited: 'Too many were started in a short time. Please wait a moment and try again.',
     busy: 'The verifier is busy right now. Please try again in a moment.',
     network: 'There was no connection.',

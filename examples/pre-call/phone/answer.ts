@@ -18,7 +18,8 @@ interface Typed {
 /** From an accepted request to a verdict: the code the operator speaks (on a call), the PIN, the proof. */
 export function answer(phone: Phone, request: CheckedRequest, asked: Asked): void {
   if (asked.mode === 'call') askCode(phone, request, asked);
-  else askPin(phone, request, asked, {});
+  else if (asked.facts.includes('pin')) askPin(phone, request, asked, {});
+  else void present(phone, request, asked, {});
 }
 
 function askCode(phone: Phone, request: CheckedRequest, asked: Asked, problem?: keyof Texts): void {
@@ -111,6 +112,7 @@ async function present(phone: Phone, request: CheckedRequest, asked: Asked, type
 
 function partOf({ phase, done, total }: PresentProgress): [number, (texts: Texts) => string] {
   if (phase === 'pin') return [0.1, (texts) => texts.provingPin];
+  if (phase === 'passkey') return [0.15, (texts) => texts.passkeyConfirm];
   if (phase === 'sending') return [0.95, (texts) => texts.provingSend];
   return [0.2 + (0.7 * done) / total, (texts) => texts.provingProof];
 }

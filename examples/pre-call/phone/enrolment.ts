@@ -5,6 +5,7 @@ import { element } from '../element.ts';
 import { digitEntry } from './digits.ts';
 import type { Frame, Screen } from './frame.ts';
 import { showLogin } from './login.ts';
+import { offerPasskey } from './passkeys.ts';
 import type { Phone } from './phone.ts';
 import { progressScreen } from './progress.ts';
 import type { Texts } from './texts.ts';
@@ -154,7 +155,8 @@ async function enrol(phone: Phone, pin: string, given: string | null): Promise<v
       }),
     );
     await phone.start();
-    phone.home(frame.texts.enrolled);
+    const home = (): void => phone.home(frame.texts.enrolled);
+    if (!(await offerPasskey(phone, pin, home))) home();
   } catch (error) {
     if (error instanceof AkashiError && error.code === 'pin_weak') {
       choosePin(frame, phone, { onChosen: (next) => void enrol(phone, next, given) }, 'pinWeak');

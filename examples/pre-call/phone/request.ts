@@ -134,6 +134,7 @@ function details(phone: Phone, asked: Asked, deadline: number, over: () => void)
     ...(asked.facts.includes('pin') ? [texts.factPin] : []),
     ...(asked.facts.includes('account') ? [texts.factAccount] : []),
     ...asked.claims.map((claim) => claimText(claim, language)),
+    ...(asked.facts.includes('passkey') ? [texts.factPasskey] : []),
   ];
   return element(
     'dl',

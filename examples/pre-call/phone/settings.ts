@@ -5,6 +5,7 @@ import { showNewerDevices } from './devices.ts';
 import { reenrolScreen } from './enrolment.ts';
 import type { Screen } from './frame.ts';
 import { showHistory } from './history.ts';
+import { showPasskeys } from './passkeys.ts';
 import type { Phone } from './phone.ts';
 import { changePin } from './pin-change.ts';
 
@@ -82,6 +83,7 @@ function menu(phone: Phone): HTMLElement {
     'ul',
     { class: 'rows' },
     entry(texts.changePin, 'change-pin', () => changePin(phone)),
+    entry(texts.passkeys, 'passkeys', () => void showPasskeys(phone)),
     entry(texts.history, 'history', () => void showHistory(phone)),
     entry(texts.devices, 'devices', () => void showNewerDevices(phone)),
     entry(texts.refreshAccounts, 'refresh-accounts', () => void refreshAccounts(phone)),

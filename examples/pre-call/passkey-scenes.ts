@@ -1,0 +1,77 @@
+import type { Browser, Page } from 'playwright-core';
+import { beginEnrolment, type Looks, phoneContext, startOnDesk, tapDigits } from './drive.ts';
+import type { Studio } from './scenes.ts';
+
+// The scenes with a passkey: a phone of its own, whose sensor is Chromium's virtual authenticator.
+
+const CUSTOMER = 'C-60938';
+const PIN = '508362';
+
+export async function shootPasskey(
+  browser: Browser,
+  { demo, desk, shoot }: Studio,
+  looks: Looks,
+): Promise<void> {
+  const context = await phoneContext(browser, looks);
+  context.setDefaultTimeout(30_000);
+  const phone = await context.newPage();
+  const recognise = await addSensor(phone);
+  await phone.goto(demo.bank);
+  await beginEnrolment(phone, CUSTOMER);
+  await tapDigits(phone, 'pin', PIN);
+  await phone.locator('.cells.pin:not(:has(.full))').waitFor();
+  await tapDigits(phone, 'pin', PIN);
+  await phone.locator('#no-passkey').waitFor();
+  await shoot(phone, 'phone-passkey-offer');
+  await phone.locator('#add-passkey').tap();
+  await phone.locator('#precall').waitFor();
+  await phone.locator('#settings').tap();
+  await phone.locator('#passkeys').tap();
+  await phone.locator('.row .danger').waitFor();
+  await shoot(phone, 'phone-passkeys');
+  await phone.locator('#back').tap();
+  await phone.locator('#back').tap();
+
+  const code = await startOnDesk(desk, CUSTOMER, { purpose: 'payee payee' });
+  await phone.locator('#accept').waitFor();
+  await shoot(phone, 'phone-request-passkey');
+  await phone.locator('#accept').tap();
+  await tapDigits(phone, 'code', code);
+  await recognise(false);
+  await tapDigits(phone, 'pin', PIN);
+  await phone.locator('[data-failure="passkey_cancelled"]').waitFor();
+  await shoot(phone, 'phone-passkey-cancelled');
+  await recognise(true);
+  await phone.locator('.actions .primary').tap();
+  await phone.locator('[data-ending="passed"]').waitFor();
+  await desk.locator('[data-state="passed"]').waitFor();
+  await shoot(desk, 'desk-passed-passkey');
+  await phone.locator('#done').tap();
+
+  await phone.locator('#settings').tap();
+  await phone.locator('#passkeys').tap();
+  await phone.locator('.row .danger').tap();
+  await phone.locator('.row .danger').waitFor({ state: 'detached' });
+  await shoot(phone, 'phone-passkey-removed');
+  await desk.locator('#subject').fill(CUSTOMER);
+  await desk.locator('#start-purpose').selectOption('payee payee');
+  await desk.locator('#start').click();
+  await desk.locator('#start-problem:not(:empty)').waitFor();
+  await shoot(desk, 'desk-no-passkey');
+  await context.close();
+}
+
+/** A phone's own sensor. @returns what decides whether it recognises its user from now on */
+async function addSensor(phone: Page): Promise<(isUserVerified: boolean) => Promise<void>> {
+  const session = await phone.context().newCDPSession(phone);
+  await session.send('WebAuthn.enable');
+  const { authenticatorId } = await session.send('WebAuthn.addVirtualAuthenticator', {
+    options: {
+      ...{ protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true },
+      ...{ isUserVerified: true, automaticPresenceSimulation: true },
+    },
+  });
+  return async (isUserVerified) => {
+    await session.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified });
+  };
+}

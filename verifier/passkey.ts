@@ -1,0 +1,164 @@
+import { PASSKEY_ALGORITHMS, type PasskeyAssertion, type PasskeyRegistration } from '@akashi/circuits';
+import { verifyAuthenticationResponse, verifyRegistrationResponse } from '@simplewebauthn/server';
+import { decodeAttestationObject, parseAuthenticatorData } from '@simplewebauthn/server/helpers';
+import { base64url } from 'jose';
+import * as v from 'valibot';
+import { equal } from './audit.ts';
+import type { Passkey, PasskeyUse } from './store.ts';
+import { sha256 } from './token.ts';
+
+// Registrations and assertions of passkeys (W3C WebAuthn, sections 7.1 and 7.2). @simplewebauthn/server decides; what is
+// added here is stricter than it: no page inside another site's frame, no attestation with certificates, and the flag
+// that a passkey can leave its authenticator must stay as it was registered.
+
+/** What both kinds are held against. */
+export interface ExpectedCeremony {
+  readonly rpId: string;
+  readonly origins: readonly string[];
+  readonly challenge: Uint8Array;
+}
+
+export type RegisteredPasskey = Pick<Passkey, 'id' | 'publicKey' | 'counter' | 'backupAble' | 'backedUp'>;
+
+/** Why an assertion is refused: the part of the reason code after `passkey:`. */
+export type PasskeyFault =
+  | 'unknown'
+  | 'malformed'
+  | 'type'
+  | 'challenge'
+  | 'origin'
+  | 'rp_id'
+  | 'presence'
+  | 'verification'
+  | 'backup'
+  | 'counter'
+  | 'signature';
+
+/** What a registration makes, or `undefined` where any check fails. */
+export async function checkRegistration(
+  { id, attestation, clientData }: PasskeyRegistration,
+  { rpId, origins, challenge }: ExpectedCeremony,
+): Promise<RegisteredPasskey | undefined> {
+  if (isFramed(readClientData(clientData)) || !isPlainAttestation(attestation)) return undefined;
+  const result = await verifyRegistrationResponse({
+    response: {
+      ...{ id, rawId: id, type: 'public-key', clientExtensionResults: {} },
+      response: { clientDataJSON: clientData, attestationObject: attestation },
+    },
+    expectedChallenge: base64url.encode(challenge),
+    expectedOrigin: [...origins],
+    expectedRPID: rpId,
+    requireUserVerification: true,
+    supportedAlgorithmIDs: [...PASSKEY_ALGORITHMS],
+  }).catch(() => undefined); // it throws for whatever does not hold
+  if (result?.verified !== true) return undefined;
+  const { credential, credentialDeviceType, credentialBackedUp } = result.registrationInfo;
+  if (credential.id !== id) return undefined;
+  return {
+    id: base64url.decode(id),
+    publicKey: credential.publicKey,
+    counter: credential.counter,
+    backupAble: credentialDeviceType === 'multiDevice',
+    backedUp: credentialBackedUp,
+  };
+}
+
+/** @param passkeys those of the device that presents it */
+export async function checkAssertion(
+  assertion: PasskeyAssertion,
+  passkeys: readonly Passkey[],
+  expected: ExpectedCeremony,
+): Promise<PasskeyUse | PasskeyFault> {
+  const id = base64url.decode(assertion.id);
+  const known = passkeys.find((passkey) => equal(passkey.id, id));
+  if (known === undefined) return 'unknown';
+  if (isFramed(readClientData(assertion.clientData))) return 'origin';
+  const result = await verifyAuthenticationResponse({
+    response: {
+      ...{ id: assertion.id, rawId: assertion.id, type: 'public-key', clientExtensionResults: {} },
+      response: {
+        clientDataJSON: assertion.clientData,
+        authenticatorData: assertion.authenticatorData,
+        signature: assertion.signature,
+      },
+    },
+    expectedChallenge: base64url.encode(expected.challenge),
+    expectedOrigin: [...expected.origins],
+    expectedRPID: expected.rpId,
+    requireUserVerification: true,
+    credential: {
+      id: assertion.id,
+      publicKey: new Uint8Array(known.publicKey),
+      counter: known.counter,
+    },
+  }).catch(() => undefined); // it throws for whatever does not hold
+  if (result?.verified !== true) return faultIn(assertion, known, expected);
+  const { newCounter: counter, credentialBackedUp, credentialDeviceType } = result.authenticationInfo;
+  if ((credentialDeviceType === 'multiDevice') !== known.backupAble) return 'backup';
+  return { passkey: known.passkey, counter, backedUp: credentialBackedUp };
+}
+
+/** Names the first check that a refused assertion fails, for the audit: nothing is let in by what is found here. */
+function faultIn(
+  assertion: PasskeyAssertion,
+  known: Passkey,
+  { rpId, origins, challenge }: ExpectedCeremony,
+): PasskeyFault {
+  const client = readClientData(assertion.clientData);
+  const data = readAuthenticatorData(assertion.authenticatorData);
+  if (client === undefined || data === undefined) return 'malformed';
+  if (client.type !== 'webauthn.get') return 'type';
+  if (client.challenge !== base64url.encode(challenge)) return 'challenge';
+  if (!origins.includes(client.origin)) return 'origin';
+  if (!equal(data.rpIdHash, sha256(rpId))) return 'rp_id';
+  if (!data.flags.up) return 'presence';
+  if (!data.flags.uv) return 'verification';
+  if ((data.counter > 0 || known.counter > 0) && data.counter <= known.counter) return 'counter';
+  if (data.flags.bs && !data.flags.be) return 'backup';
+  return 'signature';
+}
+
+const clientDataShape = v.object({
+  type: v.string(),
+  challenge: v.string(),
+  origin: v.string(),
+  crossOrigin: v.optional(v.boolean()),
+  topOrigin: v.optional(v.string()),
+});
+type ClientData = v.InferOutput<typeof clientDataShape>;
+
+function readClientData(text: string): ClientData | undefined {
+  try {
+    const json = new TextDecoder('utf-8', { fatal: true }).decode(base64url.decode(text));
+    return v.parse(clientDataShape, JSON.parse(json));
+  } catch {
+    return undefined;
+  }
+}
+
+function readAuthenticatorData(text: string): ReturnType<typeof parseAuthenticatorData> | undefined {
+  try {
+    return parseAuthenticatorData(new Uint8Array(base64url.decode(text)));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether the page ran in a frame of another site, which the library lets pass where the browser does not say of which. */
+function isFramed(client: ClientData | undefined): boolean {
+  return client?.crossOrigin === true || client?.topOrigin !== undefined;
+}
+
+/**
+ * Without attestation, or attested by the passkey's own key, as browsers send it when none is asked for. Certificates would
+ * tell the phone's model, and following them would mean calls to addresses that a stranger chose.
+ */
+function isPlainAttestation(text: string): boolean {
+  try {
+    const attestation = decodeAttestationObject(new Uint8Array(base64url.decode(text)));
+    const format = attestation.get('fmt');
+    return format === 'none' || (format === 'packed' && attestation.get('attStmt').get('x5c') === undefined);
+  } catch {
+    return false;
+  }
+}
