@@ -1,6 +1,11 @@
 import { PASSKEY_ALGORITHMS, type PasskeyAssertion, type PasskeyRegistration } from '@akashi/circuits';
 import { verifyAuthenticationResponse, verifyRegistrationResponse } from '@simplewebauthn/server';
-import { decodeAttestationObject, parseAuthenticatorData } from '@simplewebauthn/server/helpers';
+import {
+  cose,
+  decodeAttestationObject,
+  decodeCredentialPublicKey,
+  parseAuthenticatorData,
+} from '@simplewebauthn/server/helpers';
 import { base64url } from 'jose';
 import * as v from 'valibot';
 import { equal } from './audit.ts';
@@ -8,8 +13,8 @@ import type { Passkey, PasskeyUse } from './store.ts';
 import { sha256 } from './token.ts';
 
 // Registrations and assertions of passkeys (W3C WebAuthn, sections 7.1 and 7.2). @simplewebauthn/server decides; what is
-// added here is stricter than it: no page inside another site's frame, no attestation with certificates, and the flag
-// that a passkey can leave its authenticator must stay as it was registered.
+// added here is stricter than it: no page inside another site's frame, no attestation with certificates, one encoding of a
+// signature only, and the flag that a passkey can leave its authenticator must stay as it was registered.
 
 /** What both kinds are held against. */
 export interface ExpectedCeremony {
@@ -93,6 +98,7 @@ export async function checkAssertion(
     },
   }).catch(() => undefined); // it throws for whatever does not hold
   if (result?.verified !== true) return faultIn(assertion, known, expected);
+  if (!isCanonical(algorithmOf(known.publicKey), base64url.decode(assertion.signature))) return 'signature';
   const { newCounter: counter, credentialBackedUp, credentialDeviceType } = result.authenticationInfo;
   if ((credentialDeviceType === 'multiDevice') !== known.backupAble) return 'backup';
   return { passkey: known.passkey, counter, backedUp: credentialBackedUp };
@@ -157,8 +163,35 @@ function isPlainAttestation(text: string): boolean {
   try {
     const attestation = decodeAttestationObject(new Uint8Array(base64url.decode(text)));
     const format = attestation.get('fmt');
-    return format === 'none' || (format === 'packed' && attestation.get('attStmt').get('x5c') === undefined);
+    if (format === 'none') return true;
+    const statement = attestation.get('attStmt');
+    const [alg, signature] = [statement.get('alg'), statement.get('sig')];
+    const isOwn = format === 'packed' && statement.get('x5c') === undefined;
+    return isOwn && alg !== undefined && signature !== undefined && isCanonical(alg, signature);
   } catch {
     return false;
   }
+}
+
+function algorithmOf(publicKey: Uint8Array): number | undefined {
+  return decodeCredentialPublicKey(new Uint8Array(publicKey)).get(cose.COSEKEYS.alg);
+}
+
+/**
+ * Whether a signature is written in its one form. Those of ECDSA come as DER (W3C WebAuthn, section 6.5.5), of which the
+ * library reads lengths that do not fit as well; the others are bytes of a fixed length.
+ */
+function isCanonical(alg: number | undefined, signature: Uint8Array): boolean {
+  if (alg !== cose.COSEALG.ES256) return true;
+  const [tag, length] = signature;
+  const r = integerAt(signature, 2);
+  const s = r === undefined ? undefined : integerAt(signature, r);
+  return tag === 0x30 && length === signature.length - 2 && s === signature.length;
+}
+
+/** Where a positive DER integer that begins at `at` ends, if it is as short as it can be. */
+function integerAt(bytes: Uint8Array, at: number): number | undefined {
+  const [tag, length = 0, first = 0x80, second = 0] = bytes.subarray(at);
+  const isShortest = first < 0x80 && (first > 0 || second >= 0x80);
+  return tag === 0x02 && length >= 1 && length <= 33 && isShortest ? at + 2 + length : undefined;
 }
