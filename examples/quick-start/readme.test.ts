@@ -53,7 +53,10 @@ function outline(markdown: string): readonly string[] {
   const lines = markdown.split('\n').map((line) => {
     if (/^#+ /.test(line)) return line.replace(/ .*/, '');
     if (/^(?:<!--|npm|```)/.test(line)) return line;
-    return [...line.matchAll(/\]\(([^)]+)\)|^(\| `[^`]+`)/g)].map((match) => match[1] ?? match[2]).join(' ');
+    // Each README has the chart in its own language.
+    return [...line.replace(/\.(?:en|ja)\.svg/, '.svg').matchAll(/\]\(([^)]+)\)|^(\| `[^`]+`)/g)]
+      .map((match) => match[1] ?? match[2])
+      .join(' ');
   });
   return lines.filter((line) => line !== '' && !/^README(?:\.ja)?\.md$/.test(line));
 }
