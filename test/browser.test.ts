@@ -79,9 +79,10 @@ async function expectNoWorker(): Promise<void> {
   await vi.waitUntil(() => page.workers().length === 0, { timeout: 5_000 });
 }
 
-async function expectNothingRefused(): Promise<void> {
+/** @param answers complaints that stand for an answer of the protocol which the test provokes */
+async function expectNothingRefused(answers?: RegExp): Promise<void> {
   expect(await tell('violations', [])).toEqual([]);
-  expect(page.complaints).toEqual([]);
+  expect(page.complaints.filter((complaint) => answers?.test(complaint) !== true)).toEqual([]);
 }
 
 describe.each(BROWSERS)('a phone page in %s', (_, openBrowser) => {
@@ -165,7 +166,8 @@ describe.each(BROWSERS)('a phone page in %s', (_, openBrowser) => {
       expect(verdict, String(stop)).toEqual({ verdict: 'passed' });
       await expectNoWorker();
     }
-    await expectNothingRefused();
+    // What was given up on its way may have arrived: made again, it is answered with 409, a failure to load for Chromium.
+    await expectNothingRefused(/status of 409/);
   });
 
   test('stopped in any phase of an enrolment it leaves no worker, and the next link works', async () => {

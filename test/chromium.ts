@@ -27,10 +27,9 @@ export async function launchedChromium(): Promise<Browser> {
 async function drivenPage(page: Page, address: string): Promise<DrivenPage> {
   const complaints: string[] = [];
   page.on('console', (message) => {
-    // Answers of the protocol that Chromium writes down as a failure to load: 401 with a nonce to a device's first call, 409
-    // to a presentation that was given up on its way, when it is made again.
-    const isAnswer = /status of 4(?:01|09)/.test(message.text());
-    if (/error|warning/.test(message.type()) && !isAnswer) complaints.push(message.text());
+    // The first call of a device is answered with a nonce and 401, which Chromium writes down as a failure to load.
+    const isNonce = /status of 401/.test(message.text());
+    if (/error|warning/.test(message.type()) && !isNonce) complaints.push(message.text());
   });
   page.on('pageerror', (error) => complaints.push(error.message));
   await page.goto(address);

@@ -290,8 +290,10 @@ test('tenants, operators and keys are added, and what cannot be is said', async 
   const link = await run(['operator', 'link', 'bank', operator, '--desk', desk]);
   expect(link.out[0]).toMatch(/^https:\/\/desk\.bank\.example\/#signin=[A-Za-z0-9_-]{22}$/);
   // As good as any: one id in 64 begins like an option.
-  const dashed = await run(['operator', 'link', 'bank', '-AAAAAAAAAAAAAAAAAAAAA']);
-  expect([dashed.code, dashed.err.includes('akashi start')]).toEqual([1, false]);
+  for (const words of [['-AAAAAAAAAAAAAAAAAAAAA'], ['--', '-AAAAAAAAAAAAAAAAAAAAA']]) {
+    const dashed = await run(['operator', 'link', 'bank', ...words]);
+    expect([dashed.code, dashed.err.includes('akashi start')]).toEqual([1, false]);
+  }
   expect((await run(['operator', 'link', 'bank', 'nobody'])).code).toBe(1);
 });
 

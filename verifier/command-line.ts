@@ -123,7 +123,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 export async function runCommand(args: readonly string[], context: CommandContext): Promise<number> {
   try {
     const { values, positionals } = parseArgs({
-      args: idsLast(args),
+      args: [...idsLast(args)],
       options: OPTIONS,
       allowPositionals: true,
     });
@@ -151,7 +151,9 @@ export async function runCommand(args: readonly string[], context: CommandContex
  * Ids and thumbprints begin with a dash now and then, and would be taken for options. They are the last words of every
  * command that has any, so they can stand behind the mark that ends the options.
  */
-function idsLast(args: readonly string[]): string[] {
+function idsLast(args: readonly string[]): readonly string[] {
+  // Who set the mark knows what they meant.
+  if (args.includes('--')) return args;
   const isId = (arg: string) => arg.startsWith('-') && [base64url16, base64url32].some((id) => v.is(id, arg));
   return [...args.filter((arg) => !isId(arg)), '--', ...args.filter(isId)];
 }

@@ -4,8 +4,6 @@ import {
   type Credential,
   challenge,
   challengeBytes,
-  encodeBounds,
-  encodeValues,
   FACTS,
   type Factor,
   isRequestedFact,
@@ -15,13 +13,13 @@ import {
   type Requested,
   type RequestedFact,
   type RequestedPasskey,
-  signalsToArray,
   VOLATILE_SECONDS,
 } from '@akashi/circuits';
 import type { FactCheck } from './checker.ts';
 import { isCode } from './codes.ts';
 import { type CredentialRefusal, checkCredential, lapsed } from './credential.ts';
 import type { DeviceCall } from './device-auth.ts';
+import { expectedSignals } from './expected-signals.ts';
 import { passkeyOrigins } from './origin.ts';
 import { checkAssertion } from './passkey.ts';
 import { type ProofPoints, parsePoints } from './proof.ts';
@@ -121,9 +119,12 @@ function openAttempt(
 ): OpenAttempt {
   if (row.state === 'done') throw new AkashiError('verification_over');
   if (row.device !== null && row.device !== call.device.device) throw new AkashiError('accepted_elsewhere');
-  const asked = row.facts.map((entry, index) => ({ entry, index }));
-  const facts = asked.flatMap(({ entry, index }) => (isRequestedFact(entry) ? { entry, index } : []));
-  const passkey = asked.flatMap(({ entry, index }) => (isRequestedFact(entry) ? [] : { entry, index }))[0];
+  const facts: Pick<Claimed, 'index' | 'entry'>[] = [];
+  let passkey: Pick<ClaimedPasskey, 'index' | 'entry'> | undefined;
+  for (const [index, entry] of row.facts.entries()) {
+    if (isRequestedFact(entry)) facts.push({ index, entry });
+    else passkey = { index, entry };
+  }
   const assertion = presentation.passkey;
   const fits =
     facts.length === presentation.facts.length &&
@@ -165,8 +166,8 @@ interface Outcome {
 }
 
 /**
- * Credentials, then the passkey, then proofs, then the code. Every proof that can be checked is, whatever failed before it: a valid
- * `pin` proof gives the tries back even beside a wrong code, and the time tells less.
+ * Credentials, then the passkey, then proofs, then the code. Every proof that can be checked is, whatever failed before
+ * it: a valid `pin` proof gives the tries back even beside a wrong code, and the time tells less.
  */
 async function checkAttempt(
   verifier: Verifier,
@@ -265,50 +266,6 @@ function checkCredentials(
       return checkCredential(credential, { ...expected, ...about }, verifier.issuers);
     }),
   );
-}
-
-/**
- * Every public signal of a fact, from the verifier's own records and the checked credential: none travels.
- * `null` when a part is not there, and then there is a reason already.
- */
-function expectedSignals(
-  entry: RequestedFact,
-  known: {
-    readonly commitment: string | null;
-    readonly credential: Credential | null;
-    readonly challenge: bigint;
-  },
-): readonly bigint[] | null {
-  const { challenge: bound, credential } = known;
-  switch (entry.fact) {
-    case 'pin':
-      if (known.commitment === null) throw new TypeError('an active device has a commitment');
-      return signalsToArray('pin', { commitment: BigInt(known.commitment), challenge: bound });
-    case 'account': {
-      if (credential === null || !('accountsRoot' in credential)) return null;
-      const accountRef = BigInt(entry.accountRef);
-      return signalsToArray('account', {
-        accountsRoot: BigInt(credential.accountsRoot),
-        accountRef,
-        challenge: bound,
-        scope: BigInt(entry.scope),
-        reveal: accountRef === 0n ? 0n : 1n,
-      });
-    }
-    case 'range':
-    case 'member': {
-      if (credential === null || !('credential' in credential)) return null;
-      const claim = {
-        credential: BigInt(credential.credential),
-        challenge: bound,
-        schema: BigInt(entry.schema),
-        index: BigInt(entry.index),
-      };
-      return entry.fact === 'range'
-        ? signalsToArray('range', { ...claim, ...encodeBounds(entry.claim, entry) })
-        : signalsToArray('member', { ...claim, ...encodeValues(entry.claim, entry.values) });
-    }
-  }
 }
 
 /**

@@ -23,7 +23,6 @@ export const customersAnswer = v.strictObject({ customers: v.array(customerShape
 
 export const loginBody = v.strictObject({ customer: reference });
 export const loginAnswer = v.strictObject({ session: base64url16, customer: customerShape });
-export type Login = v.InferOutput<typeof loginAnswer>;
 
 /** `fragment` is `#enrol=<token>.<root>` (docs/protocol.md, section 5). */
 export const enrolmentAnswer = v.strictObject({
