@@ -104,7 +104,10 @@ export async function compareVerifiers(
 export async function compareProvers(
   seed: string,
   perFact: number,
-  say: (line: string) => void = () => {},
+  {
+    facts = FACT_IDS,
+    say = () => {},
+  }: { readonly facts?: readonly FactId[]; readonly say?: (line: string) => void } = {},
 ): Promise<{ readonly proofs: number; readonly disagreements: readonly string[] }> {
   const keys = await loadVerificationKeys();
   const random = seededRandom(seed);
@@ -126,7 +129,7 @@ export async function compareProvers(
   }
 
   for (let i = 0; i < perFact; i++) {
-    for (const fact of FACT_IDS) await compare(fact, `${seed}/${fact}/${i}`);
+    for (const fact of facts) await compare(fact, `${seed}/${fact}/${i}`);
     if ((i + 1) % 50 === 0) say(`${i + 1} of ${perFact} witnesses of each fact`);
   }
   prover.close();
