@@ -10,7 +10,6 @@ const run = promisify(execFile);
 
 /** Packages whose version moves a figure. */
 const PACKAGES = [
-  'mcl-wasm',
   'snarkjs',
   '@zk-kit/groth16',
   'better-sqlite3',

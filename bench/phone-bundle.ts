@@ -72,7 +72,7 @@ export function coreGzip(bundle: PhoneBundle): number {
 
 /** Bytes that a page downloads before its first proof of a fact: code, worker and proving key. */
 export async function firstProofGzip(bundle: PhoneBundle, fact: FactId): Promise<number> {
-  const later = ['sdk/holder-acts.ts', 'sdk/bn254.ts', ...(fact === 'pin' ? ['sdk/oprf.ts'] : [])];
+  const later = ['sdk/holder-acts.ts', 'sdk/prover-curve.ts', ...(fact === 'pin' ? ['sdk/oprf.ts'] : [])];
   const worker = await bundlePhone("import '@akashi/sdk/prover-worker';");
   const key = new URL(`../circuits/artifacts/${artifactFile(fact, 'key').name}`, import.meta.url);
   return sum(bundle, chunksOf(bundle, later)) + coreGzip(worker) + gzipSync(readFileSync(key)).byteLength;

@@ -12,13 +12,14 @@ import {
   problemShape,
   type WireProof,
 } from '@akashi/circuits';
+import type { G1Point } from '@akashi/circuits/bn254';
 import { holderCommitment, pinCommitment } from '@akashi/circuits/poseidon';
 import type { Prover } from '@akashi/sdk/holder';
 import type { Issuer } from '@akashi/sdk/issuer';
-import mcl from 'mcl-wasm';
 import { heldAccount } from '../sdk/accounts.ts';
 import type { Preparation } from '../sdk/groth16.ts';
 import { blindPin, pinKey as unblindedKey } from '../sdk/oprf.ts';
+import { ProverCurve } from '../sdk/prover-curve.ts';
 import type { ServiceAnswer, ServiceCall, ServiceConnection } from './service-connection.ts';
 
 // A customer's device as the verifier sees it, at the least cost to the machine that it shares with the verifier:
@@ -83,10 +84,11 @@ export async function enrolServicePhone(options: ServicePhoneOptions): Promise<S
 
   const [account] = issued.accounts;
   if (account === undefined) throw new Error('no account was issued');
-  await mcl.init(mcl.BN_SNARK1);
+  const curve = await ProverCurve.load();
   const prove = {
-    pin: unblinded(await prover.prepare('pin', { pinKey, holderSecret })),
+    pin: unblinded(curve, await prover.prepare('pin', { pinKey, holderSecret })),
     account: unblinded(
+      curve,
       await prover.prepare('account', { scope, reveal: 0n, holderSecret, ...heldAccount(account) }),
     ),
   };
@@ -124,29 +126,17 @@ function posting(post: () => Promise<ServiceAnswer>): PreparedPresentation {
 }
 
 /** The one proof of a preparation without blinding: `(a + t * challengePoint, b, c + t * h1)`, see sdk/groth16.ts. */
-function unblinded({ a, b, c, h1, challenge: point }: Preparation): (bound: bigint) => WireProof {
-  const points = { a: pointOf(a), c: pointOf(c), h1: pointOf(h1), challenge: pointOf(point) };
+function unblinded(
+  curve: ProverCurve,
+  { a, b, c, h1, challenge: point }: Preparation,
+): (bound: bigint) => WireProof {
   const wireB: WireProof['b'] = [pair(b[0]), pair(b[1])];
-  return (bound) => {
-    const scalar = new mcl.Fr();
-    scalar.setStr(bound.toString(16), 16);
-    return {
-      a: coordinatesOf(mcl.add(points.a, mcl.mul(points.challenge, scalar))),
-      b: wireB,
-      c: coordinatesOf(mcl.add(points.c, mcl.mul(points.h1, scalar))),
-    };
+  const sum = (start: G1Point, step: G1Point, times: bigint) => {
+    const result = curve.combineG1([start, step], [1n, times]);
+    if (result === undefined) throw new Error('a proof at infinity');
+    return pair(result);
   };
-}
-
-function pointOf([x, y]: readonly [bigint, bigint]): mcl.G1 {
-  const point = new mcl.G1();
-  point.setStr(`1 ${x} ${y}`);
-  return point;
-}
-
-function coordinatesOf(point: mcl.G1): [string, string] {
-  const [, x = '', y = ''] = point.getStr(10).split(' ');
-  return [x, y];
+  return (bound) => ({ a: sum(a, point, bound), b: wireB, c: sum(c, h1, bound) });
 }
 
 function pair([x, y]: readonly [bigint, bigint]): [string, string] {

@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { bindProof, loadCombiner } from './binding.ts';
-import { Bn254 } from './bn254.ts';
 import { bind } from './groth16.ts';
 import { nobleCombiner } from './noble-combiner.ts';
+import { ProverCurve } from './prover-curve.ts';
 import { isBoundTo, PREPARATION } from './scripted-phone.ts';
 
 const random = (length: number) => crypto.getRandomValues(new Uint8Array(length));
 
 describe('binding', () => {
   test('runs on WebAssembly where there is some, and on plain TypeScript elsewhere', async () => {
-    expect(await loadCombiner()).toBeInstanceOf(Bn254);
+    expect(await loadCombiner()).toBeInstanceOf(ProverCurve);
     expect(await loadCombiner(null)).toBe(nobleCombiner);
   });
 

@@ -5,9 +5,9 @@ import { bind, type Combiner, type Preparation, type Random } from './groth16.ts
 /** Few points times scalars: on WebAssembly, or without it (React Native's Hermes, a page whose policy forbids it). */
 export async function loadCombiner(webAssembly: unknown = globalThis.WebAssembly ?? null): Promise<Combiner> {
   if (webAssembly !== null) {
-    const { Bn254 } = await need(() => import('./bn254.ts'));
+    const { ProverCurve } = await need(() => import('./prover-curve.ts'));
     try {
-      return await Bn254.load();
+      return await ProverCurve.load();
     } catch {
       // present, but not allowed to run
     }

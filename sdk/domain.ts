@@ -1,6 +1,7 @@
 import { FIELD_ORDER } from '@akashi/circuits';
-import type { Address, Bn254, Pause } from './bn254.ts';
-import { ELEMENT_BYTES } from './bn254-layout.ts';
+import type { Address } from '@akashi/circuits/bn254';
+import { ELEMENT_BYTES } from '@akashi/circuits/bn254';
+import type { Pause, ProverCurve } from './prover-curve.ts';
 
 /** Generates the multiplicative group of the scalar field; 2^28 divides the group's order. */
 const GENERATOR = 5n;
@@ -11,13 +12,13 @@ const GENERATOR = 5n;
  */
 export class Domain {
   readonly size: number;
-  readonly #curve: Bn254;
+  readonly #curve: ProverCurve;
   readonly #roots: Address;
   readonly #inverseRoots: Address;
   /** shift^i / size: back from the evaluations, and on to the coset, in one multiplication. */
   readonly #shifts: Address;
 
-  constructor(curve: Bn254, logSize: number) {
+  constructor(curve: ProverCurve, logSize: number) {
     this.size = 2 ** logSize;
     this.#curve = curve;
     const root = power(GENERATOR, (FIELD_ORDER - 1n) >> BigInt(logSize));

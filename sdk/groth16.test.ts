@@ -19,9 +19,9 @@ import { artifactFile } from '@akashi/circuits/artifacts';
 import * as oracle from 'snarkjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { sampleInputs } from '../circuits/sample-inputs.ts';
-import { Bn254 } from './bn254.ts';
 import { bind, type Preparation, type PreparedParts, prepare } from './groth16.ts';
 import { nobleCombiner } from './noble-combiner.ts';
+import { ProverCurve } from './prover-curve.ts';
 
 const pause = async () => undefined;
 const random = (length: number) => new Uint8Array(randomBytes(length));
@@ -31,7 +31,7 @@ const artifact = (fact: FactId, kind: 'key' | 'vkey') =>
 const randomElement = () => bytesToInteger(randomBytes(48)) % FIELD_ORDER;
 
 describe.each(FACT_IDS)('a late-bound proof of %s', (fact) => {
-  let curve: Bn254;
+  let curve: ProverCurve;
   let key: ProvingKey;
   let verify: (signals: readonly bigint[], proof: WireProof) => Promise<boolean>;
   const challengeSignal = signalNames(fact).indexOf('challenge') + 1;
@@ -42,7 +42,7 @@ describe.each(FACT_IDS)('a late-bound proof of %s', (fact) => {
     signalsToArray(fact, computeWitness(fact, inputs).signals);
 
   beforeAll(async () => {
-    curve = await Bn254.load();
+    curve = await ProverCurve.load();
     key = decodeProvingKey(new Uint8Array(await artifact(fact, 'key')));
     const vkey = JSON.parse((await artifact(fact, 'vkey')).toString());
     verify = (signals, { a, b, c }) =>

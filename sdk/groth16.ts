@@ -7,9 +7,10 @@ import {
   type WireProof,
   type Witness,
 } from '@akashi/circuits';
-import type { Bn254, G1Point, G2Point, Pause } from './bn254.ts';
-import { ELEMENT_BYTES } from './bn254-layout.ts';
+import type { G1Point, G2Point } from '@akashi/circuits/bn254';
+import { ELEMENT_BYTES } from '@akashi/circuits/bn254';
 import { Domain } from './domain.ts';
+import type { Pause, ProverCurve } from './prover-curve.ts';
 
 // Late-bound Groth16 (docs/protocol.md, section 3): everything that does not depend on the challenge is computed
 // ahead; a challenge is then bound by a few scalar multiplications.
@@ -59,7 +60,7 @@ export interface Combiner {
  * @param challengeSignal place of `challenge` among the public signals, from 1
  */
 export async function prepare<F extends FactId>(
-  curve: Bn254,
+  curve: ProverCurve,
   key: ProvingKey,
   witness: Witness<F>,
   challengeSignal: number,
@@ -123,7 +124,7 @@ export async function prepare<F extends FactId>(
  * elsewhere (the product of u and b vanishes on the domain).
  */
 async function quotient<F extends FactId>(
-  curve: Bn254,
+  curve: ProverCurve,
   key: ProvingKey,
   { tape }: Witness<F>,
   challengeSignal: number,

@@ -1,5 +1,5 @@
+import type { G1Point, G2Point } from '@akashi/circuits/bn254';
 import { bn254 } from '@noble/curves/bn254.js';
-import type { G1Point, G2Point } from './bn254.ts';
 import type { Combiner } from './groth16.ts';
 
 const { G1, G2 } = bn254;

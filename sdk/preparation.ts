@@ -1,6 +1,6 @@
 import { coordinate } from '@akashi/circuits';
+import type { G1Point, G2Point } from '@akashi/circuits/bn254';
 import * as v from 'valibot';
-import type { G1Point, G2Point } from './bn254.ts';
 import type { Preparation, PreparedParts } from './groth16.ts';
 
 // Preparations as they travel from the worker and lie in storage: coordinates as decimal text. They come from our own

@@ -11,9 +11,9 @@ import {
   type WireProof,
 } from '@akashi/circuits';
 import type { LoadArtifact } from './artifact.ts';
-import { Bn254 } from './bn254.ts';
 import { bind, type Preparation, prepare } from './groth16.ts';
 import type { PrepareOptions, ProveOptions } from './prover.ts';
+import { ProverCurve } from './prover-curve.ts';
 import { queue } from './queue.ts';
 
 // Makes proofs in whatever thread it is called: worker and in-process provers run this same code.
@@ -41,7 +41,7 @@ export interface ProvingOptions {
 export function openProving({ load, random }: ProvingOptions): Proving {
   const keys = new Map<FactId, ProvingKey>();
   const inTurn = queue();
-  let curve: Promise<Bn254> | undefined;
+  let curve: Promise<ProverCurve> | undefined;
 
   const keyOf = async (fact: FactId, signal: AbortSignal | undefined): Promise<ProvingKey> => {
     const key = keys.get(fact) ?? decodeProvingKey(await load(fact, signal));
@@ -52,9 +52,9 @@ export function openProving({ load, random }: ProvingOptions): Proving {
     fact: F,
     inputs: CircuitInputs<F>,
     { signal, onProgress, done, onPart }: PrepareOptions,
-  ): Promise<{ readonly preparation: Preparation; readonly curve: Bn254 }> => {
+  ): Promise<{ readonly preparation: Preparation; readonly curve: ProverCurve }> => {
     onProgress?.('loading');
-    curve ??= Bn254.load();
+    curve ??= ProverCurve.load();
     const [loaded, key] = await Promise.all([curve, keyOf(fact, signal)]);
     onProgress?.('proving');
     const pause = breather(signal);

@@ -1,7 +1,7 @@
 import { challenge } from '@akashi/circuits';
+import type { G1Point, G2Point } from '@akashi/circuits/bn254';
 import { pinCommitment } from '@akashi/circuits/poseidon';
 import { bindProof } from './binding.ts';
-import type { G1Point, G2Point } from './bn254.ts';
 import { loadOprf } from './chunk.ts';
 import type { Preparation, Random } from './groth16.ts';
 

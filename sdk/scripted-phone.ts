@@ -1,6 +1,6 @@
 import { AkashiError, type FactId, FIELD_ORDER, type WireProof } from '@akashi/circuits';
+import type { G1Point, G2Point } from '@akashi/circuits/bn254';
 import { bn254 } from '@noble/curves/bn254.js';
-import type { G1Point, G2Point } from './bn254.ts';
 import type { Preparation } from './groth16.ts';
 import {
   type DeviceStorage,

@@ -1,7 +1,7 @@
 import { SAMPLES } from '../bench/samples.ts';
 import { artifactLoader } from '../sdk/artifact.ts';
-import { Bn254 } from '../sdk/bn254.ts';
 import { bind } from '../sdk/groth16.ts';
+import { ProverCurve } from '../sdk/prover-curve.ts';
 import { openProving } from '../sdk/proving.ts';
 
 // A worker that binds as many proofs as it is told to, from one preparation, and answers with how often the arithmetic's
@@ -19,7 +19,7 @@ WebAssembly.Memory.prototype.grow = function (this: WebAssembly.Memory, pages: n
 
 const { challenge, ...fixed } = SAMPLES.pin(random).inputs;
 const preparing = openProving({ load: artifactLoader({ artifactsUrl }), random }).prepare('pin', fixed, {});
-const loading = Bn254.load();
+const loading = ProverCurve.load();
 
 globalThis.onmessage = async ({ data }: MessageEvent<number>) => {
   const [preparation, curve] = await Promise.all([preparing, loading]);

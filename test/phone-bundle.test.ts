@@ -31,7 +31,7 @@ describe('a page that opens a holder', () => {
     const all = sourcesOf(Object.keys(bundle.chunks));
     const loadedLater = [
       'sdk/oprf.ts',
-      'sdk/bn254.ts',
+      'sdk/prover-curve.ts',
       'sdk/presentation.ts',
       'sdk/passkey.ts',
       'sdk/secrets.ts',

@@ -1,5 +1,9 @@
 import { FIELD_ORDER } from '@akashi/circuits';
-import { type Address, type Curve, FR_BYTES, G1_BYTES, G2_BYTES, GT_BYTES } from './curve.ts';
+import { type Address, ELEMENT_BYTES } from '@akashi/circuits/bn254';
+import { type Curve, FP12_BYTES, G1_BYTES, G2_BYTES } from './curve.ts';
+import { createPower } from './final-exponentiation.ts';
+import { createInversion } from './inversion.ts';
+import type { Pair, Pairing, PreparedPair } from './pairing.ts';
 import type { Random } from './token.ts';
 
 // The equation of Groth16, for one proof or for many at once. Proof (A, B, C) holds for the signals s under its key when
@@ -7,28 +11,26 @@ import type { Random } from './token.ts';
 //   e(A, B) = e(alpha, beta) * e(L, gamma) * e(C, delta),    L = IC_0 + sum s_i IC_i.
 //
 // For many, each equation is raised to a coefficient of its own and all are multiplied. What does not depend on a
-// proof's B comes together: per key one point for delta and one power of e(alpha, beta), per different gamma one point
-// (the ceremony's gamma is the generator in every key, so one for all). So n proofs cost n Miller loops, a few over
-// prepared lines, one final exponentiation. The coefficients are 128 random bits that nobody knows before the proofs
+// proof's B comes together: one point for each different gamma and delta, one power for each different e(alpha, beta).
+// (The ceremony's alpha, beta and gamma are the same in every key.) So n proofs cost n walks through Miller's loop, a few
+// over prepared lines, one final exponentiation. The coefficients are 128 random bits that nobody knows before the proofs
 // are fixed, the first is 1: if any equation is wrong, the product is right with probability at most 2^-128.
-//
-// Rejected, after measuring (one core of an EPYC, ms): gamma and delta in the vector of Miller loops instead of
-// prepared lines (0.95 a pair instead of 0.75); G1_mulEach for the coefficients (0.14 a point, like G1_mul); coefficients
-// a + b*lambda with a and b of 64 bits, short under the endomorphism (mcl's multiplication does not become shorter).
 
-/** A key as the equation needs it: points on the heap, the lines of gamma and delta prepared. */
+/**
+ * A key as the equation needs it: points in memory, the lines of gamma and delta prepared. What keys have in common has one
+ * address in all of them: that is how the equation finds it.
+ */
 export interface PreparedKey {
   /** How many public signals it takes. */
   readonly signals: number;
   /** IC_0, IC_1, ..., affine, beside each other. */
   readonly ic: Address;
   readonly alphaBeta: Address;
-  /** Keys with the same gamma share its lines. */
   readonly gamma: Address;
   readonly delta: Address;
 }
 
-/** A, B and C one after the other as they lie on mcl's heap, checked: see parsePoints in proof.ts. */
+/** A, B and C one after the other as they lie in the curve's memory, checked: see parsePoints in proof.ts. */
 export type PointBytes = Uint8Array;
 
 export const POINT_BYTES = G1_BYTES + G2_BYTES + G1_BYTES;
@@ -53,139 +55,140 @@ const COEFFICIENT_BYTES = 16;
  */
 export type Equation = (claims: readonly Claim[], random: Random) => boolean;
 
-/** A claim with its coefficient and the addresses of its A and C. */
+/** A claim with its coefficient and its place among the claims. */
 interface Weighted extends Claim {
   readonly coefficient: bigint;
-  readonly a: Address;
-  readonly c: Address;
+  readonly place: number;
 }
 
-export function createEquation(curve: Curve): Equation {
-  const { arithmetic } = curve;
-  const a = curve.allocate(CLAIMS_MAX * G1_BYTES);
-  const b = curve.allocate(CLAIMS_MAX * G2_BYTES);
-  const c = curve.allocate(CLAIMS_MAX * G1_BYTES);
-  const scalar = curve.allocate(FR_BYTES);
+/** Points of G1, each times a number, that meet the same lines. */
+interface Multiples {
+  readonly lines: Address;
+  readonly points: Address[];
+  readonly scalars: bigint[];
+}
+
+const JACOBIAN_BYTES = 3 * ELEMENT_BYTES;
+
+export function createEquation(curve: Curve, pairing: Pairing): Equation {
+  const places = curve.allocate(CLAIMS_MAX * POINT_BYTES);
+  const weighted = curve.allocate(JACOBIAN_BYTES);
+  const scales = curve.allocate(CLAIMS_MAX * JACOBIAN_BYTES);
   const [left, right, factor] = [
-    curve.allocate(GT_BYTES),
-    curve.allocate(GT_BYTES),
-    curve.allocate(GT_BYTES),
+    curve.allocate(FP12_BYTES),
+    curve.allocate(FP12_BYTES),
+    curve.allocate(FP12_BYTES),
   ];
-  const sums = createSums(curve);
+  const power = createPower(curve);
+  const lineScales = createLineScales(curve);
+  const at = (place: number) => {
+    const a = places + place * POINT_BYTES;
+    return { a, b: a + G1_BYTES, c: a + G1_BYTES + G2_BYTES };
+  };
 
-  function place({ points, ...claim }: Claim, i: number, coefficient: bigint): Weighted {
-    const at = { a: a + i * G1_BYTES, b: b + i * G2_BYTES, c: c + i * G1_BYTES };
-    curve.write(at.a, points.subarray(0, G1_BYTES));
-    curve.write(at.b, points.subarray(G1_BYTES, G1_BYTES + G2_BYTES));
-    curve.write(at.c, points.subarray(G1_BYTES + G2_BYTES));
-    if (coefficient !== 1n) {
-      curve.writeScalar(scalar, coefficient);
-      arithmetic._mclBnG1_mul(at.a, at.a, scalar);
+  /** The pair of A times its coefficient, and B. */
+  function pairOf({ place, points, coefficient }: Weighted): Pair {
+    const { a, b } = at(place);
+    curve.bytes(a, POINT_BYTES).set(points);
+    const to = scales + place * JACOBIAN_BYTES;
+    if (coefficient === 1n) {
+      curve.copy(to, a + ELEMENT_BYTES, ELEMENT_BYTES);
+      curve.copy(to + ELEMENT_BYTES, a, ELEMENT_BYTES);
+      curve.writeBase(to + 2 * ELEMENT_BYTES, 1n);
+    } else {
+      curve.sum(curve.g1, weighted, [a], [coefficient]);
+      scalesOf(curve, to, weighted);
     }
-    return { ...claim, points, coefficient, a: at.a, c: at.c };
+    return { scales: to, q: b };
   }
 
-  /** `left`: the product of e(A, B). `right`: that of e(alpha, beta). Without the final exponentiation on the left. */
-  function begin(groups: readonly (readonly Weighted[])[], count: number): void {
-    if (count === 1) arithmetic._mclBn_millerLoop(left, a, b);
-    else arithmetic._mclBn_millerLoopVec(left, a, b, count);
-    for (const [i, [first, ...rest]] of groups.entries()) {
-      if (first === undefined) continue;
-      const exponent = rest.reduce((sum, { coefficient }) => sum + coefficient, first.coefficient);
-      const value = i === 0 ? right : factor;
-      if (exponent === 1n) curve.copy(value, first.key.alphaBeta, GT_BYTES);
-      else {
-        curve.writeScalar(scalar, exponent % FIELD_ORDER);
-        arithmetic._mclBnGT_pow(value, first.key.alphaBeta, scalar);
-      }
-      if (i > 0) arithmetic._mclBnGT_mul(right, right, factor);
+  /** The product of e(alpha, beta), each to the sum of its coefficients, in `right`. */
+  function constants(claims: readonly Weighted[]): void {
+    const exponents = new Map<Address, bigint>();
+    for (const { key, coefficient } of claims) {
+      exponents.set(key.alphaBeta, (exponents.get(key.alphaBeta) ?? 0n) + coefficient);
     }
-  }
-
-  /** Multiplies `left` by e(point, lines) for each of them, two at a time: two share their squarings. */
-  function multiply(terms: readonly (readonly [lines: Address, point: Address])[]): void {
-    for (let i = 0; i < terms.length; i += 2) {
-      const [first, second] = terms.slice(i, i + 2);
-      if (first === undefined) continue;
-      const [lines, point] = first;
-      if (second === undefined) arithmetic._mclBn_precomputedMillerLoop(factor, point, lines);
-      else arithmetic._mclBn_precomputedMillerLoop2(factor, point, lines, second[1], second[0]);
-      arithmetic._mclBnGT_mul(left, left, factor);
+    for (const [i, [base, exponent]] of [...exponents].entries()) {
+      const to = i === 0 ? right : factor;
+      if (exponent === 1n) curve.copy(to, base, FP12_BYTES);
+      else power(to, base, exponent);
+      if (i > 0) curve.arithmetic.fp12_mul(right, right, factor);
     }
   }
 
   return (claims, random) => {
     if (claims.length === 0 || claims.length > CLAIMS_MAX) throw new TypeError('1 to 64 claims');
-    const weighted = claims.map((claim, i) => place(claim, i, i === 0 ? 1n : coefficientOf(random)));
-    const groups = byKey(weighted);
-    begin(groups, claims.length);
-    multiply(sums(groups));
-    arithmetic._mclBn_finalExp(left, left);
-    return arithmetic._mclBnGT_isEqual(left, right) === 1;
+    const all = claims.map((claim, place): Weighted => {
+      return { ...claim, place, coefficient: place === 0 ? 1n : coefficientOf(random) };
+    });
+    const pairs = all.map(pairOf);
+    const multiples = multiplesOf(all, (place) => at(place).c);
+    constants(all);
+    pairing.miller(left, pairs, lineScales(multiples));
+    pairing.finalExponentiation(left);
+    curve.subtract(left, left, right, FP12_BYTES);
+    return curve.isZero(left, FP12_BYTES);
   };
 }
 
-function byKey(claims: readonly Weighted[]): readonly (readonly Weighted[])[] {
-  const groups = new Map<PreparedKey, Weighted[]>();
-  for (const claim of claims) {
-    const group = groups.get(claim.key);
-    if (group === undefined) groups.set(claim.key, [claim]);
-    else group.push(claim);
+/** L and C of all claims, by the lines they meet. */
+function multiplesOf(claims: readonly Weighted[], c: (place: number) => Address): readonly Multiples[] {
+  const byLines = new Map<Address, Multiples>();
+  const add = (lines: Address, point: Address, scalar: bigint) => {
+    const before = byLines.get(lines) ?? { lines, points: [], scalars: [] };
+    byLines.set(lines, before);
+    const i = before.points.indexOf(point);
+    if (i === -1) {
+      before.points.push(point);
+      before.scalars.push(scalar);
+    } else {
+      before.scalars[i] = ((before.scalars[i] ?? 0n) + scalar) % FIELD_ORDER;
+    }
+  };
+  for (const { key, coefficient, signals, place } of claims) {
+    for (const [i, signal] of [1n, ...signals].entries()) {
+      add(key.gamma, key.ic + i * G1_BYTES, (coefficient * signal) % FIELD_ORDER);
+    }
+    add(key.delta, c(place), coefficient);
   }
-  return [...groups.values()];
+  return [...byLines.values()];
 }
 
-/** The points that meet gamma and delta, negated, by the lines they meet. */
-function createSums(curve: Curve) {
-  const { arithmetic } = curve;
-  const points = curve.allocate(CLAIMS_MAX * G1_BYTES);
-  const scalars = curve.allocate(CLAIMS_MAX * FR_BYTES);
-  const results = curve.allocate(2 * CLAIMS_MAX * G1_BYTES);
+/** What a Jacobian point scales a line by: Y, X Z and Z^3, which are y, x and 1 times Z^3. */
+function scalesOf(curve: Curve, to: Address, point: Address): void {
+  const { fp_mul: multiply, fp_sqr: square } = curve.arithmetic;
+  const [x, y, z] = [point, point + ELEMENT_BYTES, point + 2 * ELEMENT_BYTES];
+  square(to + 2 * ELEMENT_BYTES, z);
+  multiply(to + 2 * ELEMENT_BYTES, to + 2 * ELEMENT_BYTES, z);
+  curve.copy(to, y, ELEMENT_BYTES);
+  multiply(to + ELEMENT_BYTES, x, z);
+}
 
-  function weigh(to: Address, from: Address, weights: readonly bigint[]): void {
-    for (const [i, weight] of weights.entries()) curve.writeScalar(scalars + i * FR_BYTES, weight);
-    arithmetic._mclBnG1_mulVec(to, from, scalars, weights.length);
-  }
+/** The negated sums of multiples, as prepared lines take them: x / y and 1 / y. Infinity pairs to one and is left out. */
+function createLineScales(curve: Curve) {
+  const inversion = createInversion(curve);
+  const { fp_mul: multiply } = curve.arithmetic;
+  // More different lines than claims and one gamma for each there cannot be.
+  const scales = curve.allocate(2 * CLAIMS_MAX * JACOBIAN_BYTES);
+  const sum = curve.allocate(JACOBIAN_BYTES);
 
-  /** L of a key's claims, each times its coefficient. */
-  function inputs(to: Address, key: PreparedKey, group: readonly Weighted[]): void {
-    const constant = group.reduce((sum, { coefficient }) => sum + coefficient, 0n) % FIELD_ORDER;
-    const weights = Array.from({ length: key.signals }, (_, i) =>
-      group.reduce((sum, { coefficient, signals }) => sum + coefficient * (signals[i] ?? 0n), 0n),
-    ).map((weight) => weight % FIELD_ORDER);
-    if (constant === 1n) {
-      weigh(to, key.ic + G1_BYTES, weights);
-      arithmetic._mclBnG1_add(to, to, key.ic);
-    } else {
-      weigh(to, key.ic, [constant, ...weights]);
+  return (multiples: readonly Multiples[]): readonly PreparedPair[] => {
+    const pairs: PreparedPair[] = [];
+    for (const { lines, points, scalars } of multiples) {
+      const to = scales + pairs.length * JACOBIAN_BYTES;
+      curve.sum(curve.g1, sum, points, scalars);
+      if (curve.isZero(sum + 2 * ELEMENT_BYTES, ELEMENT_BYTES)) continue;
+      curve.g1.negate(sum);
+      scalesOf(curve, to, sum);
+      pairs.push({ lines, scales: to + ELEMENT_BYTES });
     }
-  }
-
-  function openings(to: Address, group: readonly Weighted[]): void {
-    for (const [i, { c }] of group.entries()) curve.copy(points + i * G1_BYTES, c, G1_BYTES);
-    const weights = group.map(({ coefficient }) => coefficient);
-    if (weights.length === 1 && weights[0] === 1n) curve.copy(to, points, G1_BYTES);
-    else weigh(to, points, weights);
-  }
-
-  return (groups: readonly (readonly Weighted[])[]) => {
-    const terms = new Map<Address, Address>();
-    let next = results;
-    for (const group of groups) {
-      const key = group[0]?.key;
-      if (key === undefined) continue;
-      const [l, c] = [next, next + G1_BYTES];
-      next += 2 * G1_BYTES;
-      inputs(l, key, group);
-      openings(c, group);
-      for (const [lines, point] of [[key.gamma, l] as const, [key.delta, c] as const]) {
-        const before = terms.get(lines);
-        if (before === undefined) terms.set(lines, point);
-        else arithmetic._mclBnG1_add(before, before, point);
-      }
+    inversion.elements(pairs.map(({ scales }) => scales - ELEMENT_BYTES));
+    for (const { scales } of pairs) {
+      const inverse = scales - ELEMENT_BYTES;
+      multiply(scales, scales, inverse);
+      multiply(scales + ELEMENT_BYTES, scales + ELEMENT_BYTES, inverse);
     }
-    for (const point of terms.values()) arithmetic._mclBnG1_neg(point, point);
-    return [...terms];
+    return pairs;
   };
 }
 

@@ -8,8 +8,9 @@ import {
   type Proof,
   parse,
 } from '@akashi/circuits';
+import { type Address, ELEMENT_BYTES } from '@akashi/circuits/bn254';
 import * as v from 'valibot';
-import { type Address, type Curve, G1_BYTES, G2_BYTES, GT_BYTES, startCurve } from './curve.ts';
+import { type Curve, FP12_BYTES, G1_BYTES, G2_BYTES, startCurve } from './curve.ts';
 import {
   CLAIMS_MAX,
   type Claim,
@@ -19,11 +20,12 @@ import {
   type PointBytes,
   type PreparedKey,
 } from './equation.ts';
+import { createPairing, type Pairing } from './pairing.ts';
 import { createSubgroupCheck, type SubgroupCheck } from './subgroup.ts';
 import type { Random } from './token.ts';
 
 // Groth16 over BN254 (docs/protocol.md, section 3): keys, the strict reading of proofs, and whether they hold. The
-// equation is in equation.ts, the arithmetic mcl's.
+// equation is in equation.ts, the pairing in pairing.ts.
 
 /** A verification key, checked and prepared. Keys live as long as the process: nothing of them is ever freed. */
 export interface VerificationKey extends PreparedKey {
@@ -71,23 +73,26 @@ const keyFileShape = v.strictObject({
 
 interface Engine {
   readonly curve: Curve;
+  readonly pairing: Pairing;
   readonly inSubgroup: SubgroupCheck;
   readonly equation: Equation;
   /** Where one proof is read. */
   readonly points: Address;
-  /** The lines of each point of G2 that a key named, by its coordinates. */
-  readonly lines: Map<string, Address>;
+  /** What keys may have in common, by what it was made of: the lines of points, values of e(alpha, beta). */
+  readonly shared: Map<string, Address>;
 }
 
 let starting: Promise<Engine> | undefined;
 let started: Engine | undefined;
 
-/** Once per process: mcl keeps its state in its module. */
+/** Once per process: keys and points mean something in one memory only. */
 function startEngine(): Promise<Engine> {
   starting ??= startCurve().then((curve) => {
+    const pairing = createPairing(curve);
     const inSubgroup = createSubgroupCheck(curve);
+    const equation = createEquation(curve, pairing);
     const points = curve.allocate(POINT_BYTES);
-    started = { curve, inSubgroup, equation: createEquation(curve), points, lines: new Map() };
+    started = { curve, pairing, inSubgroup, equation, points, shared: new Map() };
     return started;
   });
   return starting;
@@ -128,28 +133,43 @@ function prepareKey(engine: Engine, fact: FactId, file: v.InferOutput<typeof key
   const gamma = preparedLines(engine, file.vk_gamma_2);
   const delta = preparedLines(engine, file.vk_delta_2);
   if (gamma === delta) throw new AkashiError('malformed');
-  const [alpha, beta] = [curve.allocate(G1_BYTES), curve.allocate(G2_BYTES)];
-  curve.writeG1(alpha, file.vk_alpha_1);
-  writeG2(engine, beta, file.vk_beta_2);
+  const alphaBeta = pairingOf(engine, file.vk_alpha_1, file.vk_beta_2);
   const ic = curve.allocate(file.IC.length * G1_BYTES);
   for (const [i, point] of file.IC.entries()) curve.writeG1(ic + i * G1_BYTES, point);
-  const alphaBeta = curve.allocate(GT_BYTES);
-  curve.arithmetic._mclBn_pairing(alphaBeta, alpha, beta);
   return { fact, signals, ic, alphaBeta, gamma, delta };
 }
 
 /** The lines of a point, made once: keys that share a point share its place in the equation. */
 function preparedLines(engine: Engine, point: Proof['b']): Address {
-  const name = point.flat().join();
-  const before = engine.lines.get(name);
+  return once(engine, `lines ${point.flat().join()}`, () => {
+    const at = engine.curve.allocate(G2_BYTES);
+    writeG2(engine, at, point);
+    return engine.pairing.prepare(at);
+  });
+}
+
+function pairingOf(engine: Engine, p: Proof['a'], q: Proof['b']): Address {
+  return once(engine, `pairing ${[p, q].flat(2).join()}`, () => {
+    const { curve, pairing } = engine;
+    const [to, g1, g2] = [curve.allocate(FP12_BYTES), curve.allocate(G1_BYTES), curve.allocate(G2_BYTES)];
+    curve.writeG1(g1, p);
+    writeG2(engine, g2, q);
+    const scales = curve.allocate(3 * ELEMENT_BYTES);
+    curve.copy(scales, g1 + ELEMENT_BYTES, ELEMENT_BYTES);
+    curve.copy(scales + ELEMENT_BYTES, g1, ELEMENT_BYTES);
+    curve.writeBase(scales + 2 * ELEMENT_BYTES, 1n);
+    pairing.miller(to, [{ scales, q: g2 }], []);
+    pairing.finalExponentiation(to);
+    return to;
+  });
+}
+
+function once({ shared }: Engine, name: string, make: () => Address): Address {
+  const before = shared.get(name);
   if (before !== undefined) return before;
-  const { curve } = engine;
-  const at = curve.allocate(G2_BYTES);
-  writeG2(engine, at, point);
-  const lines = curve.allocate(8 * curve.arithmetic._mclBn_getUint64NumToPrecompute());
-  curve.arithmetic._mclBn_precomputeG2(lines, at);
-  engine.lines.set(name, lines);
-  return lines;
+  const made = make();
+  shared.set(name, made);
+  return made;
 }
 
 function writeG2({ curve, inSubgroup }: Engine, to: Address, point: Proof['b']): void {
@@ -170,7 +190,7 @@ export function parsePoints(proof: Proof): ProofPoints {
   curve.writeG1(b + G2_BYTES, proof.c);
   curve.writeTwist(b, proof.b);
   if (!inSubgroup(b)) throw new AkashiError('malformed');
-  return { bytes: curve.read(points, POINT_BYTES) };
+  return { bytes: curve.bytes(points, POINT_BYTES).slice() };
 }
 
 /**

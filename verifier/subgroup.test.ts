@@ -2,7 +2,8 @@ import { BASE_FIELD_ORDER, FIELD_ORDER } from '@akashi/circuits';
 import { bn254 } from '@noble/curves/bn254.js';
 import { beforeAll, expect, test } from 'vitest';
 import { type Curve, G2_BYTES, startCurve } from './curve.ts';
-import { CURVE_PARAMETER, createSubgroupCheck, type SubgroupCheck } from './subgroup.ts';
+import { CURVE_PARAMETER } from './frobenius.ts';
+import { createSubgroupCheck, type SubgroupCheck } from './subgroup.ts';
 
 // The points are made by another implementation of the curve.
 const { G2, fields } = bn254;

@@ -1,11 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { FIELD_ORDER } from '@akashi/circuits';
+import type { G1Point, G2Point } from '@akashi/circuits/bn254';
 import { bn254 } from '@noble/curves/bn254.js';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { Bn254, type G1Point, type G2Point } from './bn254.ts';
-import { bn254Module } from './bn254-build.ts';
 import { nobleCombiner } from './noble-combiner.ts';
+import { proverModule } from './prover-build.ts';
+import { ProverCurve } from './prover-curve.ts';
 
 const scalar = fc.oneof(
   fc.constantFrom(0n, 1n, 2n, FIELD_ORDER - 1n, 2n ** 128n, 2n ** 253n),
@@ -13,10 +14,10 @@ const scalar = fc.oneof(
 );
 const pause = async () => undefined;
 
-let curve: Bn254;
+let curve: ProverCurve;
 
 beforeAll(async () => {
-  curve = await Bn254.load();
+  curve = await ProverCurve.load();
 });
 
 function g1(multiple: bigint): G1Point {
@@ -41,7 +42,7 @@ function pack(coordinates: readonly bigint[]): Uint8Array {
 }
 
 test('the assembled arithmetic is that of its source', async () => {
-  expect(await readFile(new URL('bn254-wasm.ts', import.meta.url), 'utf8')).toBe(await bn254Module());
+  expect(await readFile(new URL('prover-wasm.ts', import.meta.url), 'utf8')).toBe(await proverModule());
 });
 
 test('scalars come back as they were written', () => {

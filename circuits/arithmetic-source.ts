@@ -1,7 +1,8 @@
-import { BASE_FIELD_ORDER, FIELD_ORDER } from '@akashi/circuits';
-import { ELEMENT_BYTES, FREE_AT, LIMB_BITS, LIMBS, ONE_AT } from './bn254-layout.ts';
+import { ELEMENT_BYTES, FREE_AT, LIMB_BITS, LIMBS, ONE_AT } from './arithmetic-layout.ts';
+import { BASE_FIELD_ORDER } from './field.ts';
 
-// The arithmetic of BN254 as WebAssembly text. `npm run build:arithmetic` assembles it into bn254-wasm.ts.
+// The arithmetic of BN254 as WebAssembly text, in parts: the prover and the verifier each assemble what they need of it
+// (`npm run build:arithmetic`).
 //
 // A field element is 9 limbs of 29 bits, little-endian, one 32-bit word each, in Montgomery form with R = 2^261, and
 // below twice the order: the seven spare bits make the final subtraction of a multiplication unnecessary, and let
@@ -11,47 +12,60 @@ import { ELEMENT_BYTES, FREE_AT, LIMB_BITS, LIMBS, ONE_AT } from './bn254-layout
 
 const SCRATCH_AT = 256;
 
-const MASK = (1n << BigInt(LIMB_BITS)) - 1n;
+export const MASK = (1n << BigInt(LIMB_BITS)) - 1n;
 
-type Wat = string;
-
-export function bn254Source(): Wat {
-  const scratch = new Scratch();
-  return `(module
-    (import "env" "memory" (memory 1))
-    ${field('fp', BASE_FIELD_ORDER)}
-    ${field('fr', FIELD_ORDER)}
-    ${quadraticExtension(scratch)}
-    ${group('g1', 'fp', ELEMENT_BYTES, scratch)}
-    ${group('g2', 'fp2', 2 * ELEMENT_BYTES, scratch)})`;
-}
+export type Wat = string;
 
 /** Hands out fixed places for intermediate values: no function here calls itself. */
-class Scratch {
-  #next = SCRATCH_AT;
+export class Scratch {
+  #next: number;
 
-  take(bytes: number): Wat {
+  constructor(from = SCRATCH_AT) {
+    this.#next = from;
+  }
+
+  /** The same place for each function that runs alone. */
+  branch(): Scratch {
+    return new Scratch(this.#next);
+  }
+
+  take(bytes: number): number {
     const at = this.#next;
     this.#next += bytes;
     if (this.#next > FREE_AT) throw new RangeError('scratch space is used up');
-    return `(i32.const ${at})`;
+    return at;
   }
 }
 
 /** `mul`, `sqr`, `add`, `sub` (z, x, y are addresses; any may be equal) and `isZero`. */
-function field(name: string, order: bigint): Wat {
+export function field(name: string, order: bigint): Wat {
   return [multiply, square, add, subtract, isZero].map((part) => part(name, order)).join('\n');
 }
 
+/** Montgomery multiplication. */
+function multiply(name: string, order: bigint): Wat {
+  return `(func $${name}_mul (export "${name}_mul") (param $z i32) (param $px i32) (param $py i32)
+    ${locals('y', 'i64')} ${locals('t', 'i64')} (local $limb i64) (local $q i64) (local $c i64)
+    ${each(LIMBS, (i) => loadLimb(`y${i}`, 'py', i))}
+    ${multiplyRows(
+      (i) => `(i64.load32_u offset=${4 * i} (local.get $px))`,
+      (j) => `(local.get $y${j})`,
+      order,
+    )}
+    ${storeCarried((j) => `$t${j}`)})`;
+}
+
 /**
- * Montgomery multiplication, one limb of x at a time. The quotient digit makes the lowest column divisible by 2^29;
+ * Adds x times y to the columns $t, one limb of x at a time. The quotient digit makes the lowest column divisible by 2^29;
  * its carry is the only one until the end.
  */
-function multiply(name: string, order: bigint): Wat {
+function multiplyRows(x: (i: number) => Wat, y: (j: number) => Wat, order: bigint): Wat {
   const p = limbs(order);
-  const row = (i: number): Wat => `
-    (local.set $x (i64.load32_u offset=${4 * i} (local.get $px)))
-    (local.set $t0 (i64.add (local.get $t0) (i64.mul (local.get $x) (local.get $y0))))
+  return each(
+    LIMBS,
+    (i) => `
+    (local.set $limb ${x(i)})
+    (local.set $t0 (i64.add (local.get $t0) (i64.mul (local.get $limb) ${y(0)})))
     ${quotient('$t0', order)}
     (local.set $t1 (i64.add (local.get $t1) (i64.shr_u
       (i64.add (local.get $t0) (i64.mul (local.get $q) (i64.const ${p[0]}))) (i64.const ${LIMB_BITS}))))
@@ -59,37 +73,44 @@ function multiply(name: string, order: bigint): Wat {
       LIMBS - 1,
       (j) => `
       (local.set $t${j} (i64.add (local.get $t${j + 1}) (i64.add
-        (i64.mul (local.get $x) (local.get $y${j + 1})) (i64.mul (local.get $q) (i64.const ${p[j + 1]})))))`,
+        (i64.mul (local.get $limb) ${y(j + 1)}) (i64.mul (local.get $q) (i64.const ${p[j + 1]})))))`,
     )}
-    (local.set $t${LIMBS - 1} (i64.const 0))`;
-  return `(func $${name}_mul (export "${name}_mul") (param $z i32) (param $px i32) (param $py i32)
-    ${locals('y', 'i64')} ${locals('t', 'i64')} (local $x i64) (local $q i64) (local $c i64)
-    ${each(LIMBS, (i) => `(local.set $y${i} (i64.load32_u offset=${4 * i} (local.get $py)))`)}
-    ${each(LIMBS, row)}
-    ${storeCarried((j) => `$t${j}`)})`;
+    (local.set $t${LIMBS - 1} (i64.const 0))`,
+  );
 }
 
 /** The same with the 36 cross products taken once and doubled: by columns first, reduced afterwards. */
 function square(name: string, order: bigint): Wat {
-  const p = limbs(order);
-  const column = (k: number): Wat => {
-    const cross = range(LIMBS)
-      .filter((i) => i < k - i && k - i < LIMBS)
-      .map((i) => `(i64.mul (local.get $x${i}) (local.get $x${k - i}))`);
-    const doubled = cross.length === 0 ? [] : [`(i64.shl ${cross.reduce(sum)} (i64.const 1))`];
-    const own = k % 2 === 0 ? [`(i64.mul (local.get $x${k / 2}) (local.get $x${k / 2}))`] : [];
-    return `(local.set $t${k} ${[...doubled, ...own].reduce(sum)})`;
-  };
-  const reduction = (i: number): Wat => `
-    ${quotient(`$t${i}`, order)}
-    ${each(LIMBS, (j) => `(local.set $t${i + j} ${sum(`(local.get $t${i + j})`, `(i64.mul (local.get $q) (i64.const ${p[j]}))`)})`)}
-    (local.set $t${i + 1} ${sum(`(local.get $t${i + 1})`, `(i64.shr_u (local.get $t${i}) (i64.const ${LIMB_BITS}))`)})`;
   return `(func $${name}_sqr (export "${name}_sqr") (param $z i32) (param $px i32)
     ${locals('x', 'i64')} ${locals('t', 'i64', 2 * LIMBS)} (local $q i64) (local $c i64)
-    ${each(LIMBS, (i) => `(local.set $x${i} (i64.load32_u offset=${4 * i} (local.get $px)))`)}
-    ${each(2 * LIMBS - 1, column)}
-    ${each(LIMBS, reduction)}
+    ${each(LIMBS, (i) => loadLimb(`x${i}`, 'px', i))}
+    ${each(COLUMNS, (k) => `(local.set $t${k} ${squareColumn('x', k)})`)}
+    ${reduceColumns(order)}
     ${storeCarried((j) => `$t${j + LIMBS}`)})`;
+}
+
+/** How many columns the product of two elements has, before carries make one more. */
+const COLUMNS = 2 * LIMBS - 1;
+
+function squareColumn(x: string, k: number): Wat {
+  const cross = range(LIMBS)
+    .filter((i) => i < k - i && k - i < LIMBS)
+    .map((i) => `(i64.mul (local.get $${x}${i}) (local.get $${x}${k - i}))`);
+  const doubled = cross.length === 0 ? [] : [`(i64.shl ${cross.reduce(sum)} (i64.const 1))`];
+  const own = k % 2 === 0 ? [`(i64.mul (local.get $${x}${k / 2}) (local.get $${x}${k / 2}))`] : [];
+  return [...doubled, ...own].reduce(sum);
+}
+
+/** Adds multiples of the order to the columns $t until the lower half is zero; they may be negative. */
+function reduceColumns(order: bigint): Wat {
+  const p = limbs(order);
+  return each(
+    LIMBS,
+    (i) => `
+    ${quotient(`$t${i}`, order)}
+    ${each(LIMBS, (j) => `(local.set $t${i + j} ${sum(`(local.get $t${i + j})`, `(i64.mul (local.get $q) (i64.const ${p[j]}))`)})`)}
+    (local.set $t${i + 1} ${sum(`(local.get $t${i + 1})`, `(i64.shr_s (local.get $t${i}) (i64.const ${LIMB_BITS}))`)})`,
+  );
 }
 
 /** x + y, less 2p where that is not negative. */
@@ -127,35 +148,88 @@ function isZero(name: string, order: bigint): Wat {
         .reduce(or)})))`;
 }
 
-/** Fp2 = Fp[u] / (u^2 + 1); c0 and c1 follow each other in memory. */
-function quadraticExtension(scratch: Scratch): Wat {
-  const [a, b, s, t, m] = [1, 2, 3, 4, 5].map(() => scratch.take(ELEMENT_BYTES));
-  const c0 = (of: string): Wat => `(local.get $${of})`;
-  const c1 = (of: string): Wat => `(i32.add (local.get $${of}) (i32.const ${ELEMENT_BYTES}))`;
-  const fp = (operation: string, ...operands: (Wat | undefined)[]): Wat =>
-    `(call $fp_${operation} ${operands.join(' ')})`;
+/**
+ * Fp2 = Fp[u] / (u^2 + 1); c0 and c1 follow each other in memory. Factors may be as large as 6p. A product takes its three
+ * products of coordinates (Karatsuba) in columns, and each coordinate is reduced once: with p / R below 1/168 it comes out
+ * below (1 + 1/2 + 36/168)p. A square is two products, (x0 + x1)(x0 - x1 + 6p) and 2 x0 x1: below (1 + 144/168)p.
+ */
+export function quadraticExtension(): Wat {
+  // x0 y0 - x1 y1 may be as low as -36 p^2, which is above -p R / 2.
+  const offset = limbs(BASE_FIELD_ORDER << BigInt(LIMB_BITS * LIMBS - 1), 2 * LIMBS);
+  const lift = limbs(6n * BASE_FIELD_ORDER);
+  const load = (name: string): Wat =>
+    ['l', 'h'].map((half, at) => each(LIMBS, (i) => loadLimb(`${name}${half}${i}`, name, i, at))).join('\n');
+  const addHalves = (name: string): Wat =>
+    each(LIMBS, (i) => set(`${name}l${i}`, `(i64.add ${get(`${name}l${i}`)} ${get(`${name}h${i}`)})`));
+  const pair = (name: string): Wat => `${locals(`${name}l`, 'i64')} ${locals(`${name}h`, 'i64')}`;
+  const column = (x: string, y: string, k: number): Wat =>
+    range(LIMBS)
+      .filter((i) => i <= k && k - i < LIMBS)
+      .map((i) => `(i64.mul ${get(`${x}${i}`)} ${get(`${y}${k - i}`)})`)
+      .reduce(sum);
   return `
-  (func $fp2_mul (export "fp2_mul") (param $z i32) (param $x i32) (param $y i32)
-    ${fp('add', s, c0('x'), c1('x'))} ${fp('add', t, c0('y'), c1('y'))} ${fp('mul', m, s, t)}
-    ${fp('mul', a, c0('x'), c0('y'))} ${fp('mul', b, c1('x'), c1('y'))}
-    ${fp('sub', c0('z'), a, b)} ${fp('sub', m, m, a)} ${fp('sub', c1('z'), m, b)})
-  (func $fp2_sqr (export "fp2_sqr") (param $z i32) (param $x i32)
-    ${fp('add', s, c0('x'), c1('x'))} ${fp('sub', t, c0('x'), c1('x'))} ${fp('mul', m, c0('x'), c1('x'))}
-    ${fp('mul', c0('z'), s, t)} ${fp('add', c1('z'), m, m)})
+  (func $fp2_mul (export "fp2_mul") (param $z i32) (param $x i32) (param $y i32) ${pair('x')} ${pair('y')}
+    ${locals('a', 'i64', COLUMNS)} ${locals('b', 'i64', COLUMNS)} ${locals('t', 'i64', 2 * LIMBS)}
+    (local $q i64) (local $c i64)
+    ${load('x')} ${load('y')}
+    ${each(COLUMNS, (k) => `${set(`a${k}`, column('xl', 'yl', k))} ${set(`b${k}`, column('xh', 'yh', k))}`)}
+    ${each(COLUMNS, (k) => set(`t${k}`, `(i64.sub (i64.add ${get(`a${k}`)} (i64.const ${offset[k]})) ${get(`b${k}`)})`))}
+    ${set(`t${COLUMNS}`, `(i64.const ${offset[COLUMNS]})`)}
+    ${reduceColumns(BASE_FIELD_ORDER)} ${storeCarried((j) => `$t${j + LIMBS}`)}
+    ${addHalves('x')} ${addHalves('y')}
+    ${each(COLUMNS, (k) => set(`t${k}`, `(i64.sub ${column('xl', 'yl', k)} (i64.add ${get(`a${k}`)} ${get(`b${k}`)}))`))}
+    ${set(`t${COLUMNS}`, '(i64.const 0)')}
+    ${reduceColumns(BASE_FIELD_ORDER)} ${storeCarried((j) => `$t${j + LIMBS}`, ELEMENT_BYTES)})
+  (func $fp2_sqr (export "fp2_sqr") (param $z i32) (param $x i32) ${pair('x')} ${locals('y', 'i64')}
+    ${locals('t', 'i64')} (local $limb i64) (local $q i64) (local $c i64)
+    ${load('x')}
+    ${normalized('y', (i) => `(i64.sub (i64.add ${get(`xl${i}`)} (i64.const ${lift[i]})) ${get(`xh${i}`)})`)}
+    ${multiplyRows(
+      (i) => `(i64.add ${get(`xl${i}`)} ${get(`xh${i}`)})`,
+      (j) => get(`y${j}`),
+      BASE_FIELD_ORDER,
+    )}
+    ${storeCarried((j) => `$t${j}`)}
+    ${each(LIMBS, (j) => set(`t${j}`, '(i64.const 0)'))}
+    ${multiplyRows(
+      (i) => `(i64.shl ${get(`xl${i}`)} (i64.const 1))`,
+      (j) => get(`xh${j}`),
+      BASE_FIELD_ORDER,
+    )}
+    ${storeCarried((j) => `$t${j}`, ELEMENT_BYTES)})
   (func $fp2_add (param $z i32) (param $x i32) (param $y i32)
-    ${fp('add', c0('z'), c0('x'), c0('y'))} ${fp('add', c1('z'), c1('x'), c1('y'))})
+    (call $fp_add (local.get $z) (local.get $x) (local.get $y))
+    (call $fp_add ${after('z')} ${after('x')} ${after('y')}))
   (func $fp2_sub (param $z i32) (param $x i32) (param $y i32)
-    ${fp('sub', c0('z'), c0('x'), c0('y'))} ${fp('sub', c1('z'), c1('x'), c1('y'))})
+    (call $fp_sub (local.get $z) (local.get $x) (local.get $y))
+    (call $fp_sub ${after('z')} ${after('x')} ${after('y')}))
   (func $fp2_isZero (param $x i32) (result i32)
-    (i32.and (call $fp_isZero ${c0('x')}) (call $fp_isZero ${c1('x')})))`;
+    (i32.and (call $fp_isZero (local.get $x)) (call $fp_isZero ${after('x')})))`;
+}
+
+function get(local: string): Wat {
+  return `(local.get $${local})`;
+}
+
+function set(local: string, value: Wat): Wat {
+  return `(local.set $${local} ${value})`;
+}
+
+/** Limb `i` of the element that is `element` elements behind what a parameter points to. */
+function loadLimb(to: string, parameter: string, i: number, element = 0): Wat {
+  return set(to, `(i64.load32_u offset=${4 * i + element * ELEMENT_BYTES} ${get(parameter)})`);
+}
+
+function after(name: string): Wat {
+  return `(i32.add (local.get $${name}) (i32.const ${ELEMENT_BYTES}))`;
 }
 
 /**
  * Points of y^2 = x^3 + b in Jacobian coordinates X, Y, Z; infinity is Z = 0. Formulas of the Explicit-Formulas
  * Database (hyperelliptic.org/EFD, a = 0): dbl-2009-l, madd-2007-bl, add-2007-bl; equal and opposite points apart.
  */
-function group(name: string, over: string, bytes: number, scratch: Scratch): Wat {
-  const take = (): Wat => scratch.take(bytes);
+export function group(name: string, over: string, bytes: number, scratch: Scratch): Wat {
+  const take = (): Wat => `(i32.const ${scratch.take(bytes)})`;
   const [z1z1, z2z2, u1, u2, s1, s2, h, hh, i, j, r, v] = [
     take(),
     take(),
@@ -225,14 +299,25 @@ function quotient(column: string, order: bigint): Wat {
 }
 
 /** Columns of up to 63 bits to limbs at $z. */
-function storeCarried(column: (limb: number) => string): Wat {
-  return each(
+function storeCarried(column: (limb: number) => string, offset = 0): Wat {
+  return `(local.set $c (i64.const 0)) ${each(
     LIMBS,
     (j) => `
     (local.set $c (i64.add (local.get $c) (local.get ${column(j)})))
-    (i64.store32 offset=${4 * j} (local.get $z) ${j < LIMBS - 1 ? `(i64.and (local.get $c) (i64.const ${MASK}))` : '(local.get $c)'})
-    (local.set $c (i64.shr_u (local.get $c) (i64.const ${LIMB_BITS})))`,
-  );
+    (i64.store32 offset=${4 * j + offset} (local.get $z) ${j < LIMBS - 1 ? `(i64.and (local.get $c) (i64.const ${MASK}))` : '(local.get $c)'})
+    (local.set $c (i64.shr_s (local.get $c) (i64.const ${LIMB_BITS})))`,
+  )}`;
+}
+
+/** Signed columns of 63 bits to limbs of 64 bits; what they name is not negative. */
+function normalized(to: string, limb: (i: number) => Wat): Wat {
+  return `(local.set $c (i64.const 0)) ${each(
+    LIMBS,
+    (i) => `
+    (local.set $c (i64.add (local.get $c) ${limb(i)}))
+    (local.set $${to}${i} ${i < LIMBS - 1 ? `(i64.and (local.get $c) (i64.const ${MASK}))` : '(local.get $c)'})
+    (local.set $c (i64.shr_s (local.get $c) (i64.const ${LIMB_BITS})))`,
+  )}`;
 }
 
 /** Signed limbs to limbs; the sign stays in the highest. */
@@ -255,8 +340,8 @@ function storeSelected(one: string, other: string): Wat {
   );
 }
 
-function limbs(value: bigint): bigint[] {
-  return range(LIMBS).map((i) => (value >> BigInt(LIMB_BITS * i)) & MASK);
+export function limbs(value: bigint, count = LIMBS): bigint[] {
+  return range(count).map((i) => (value >> BigInt(LIMB_BITS * i)) & MASK);
 }
 
 /** Newton's iteration: each step doubles the bits that are right. */
@@ -270,14 +355,14 @@ function sum(a: Wat, b: Wat): Wat {
   return `(i64.add ${a} ${b})`;
 }
 
-function locals(name: string, type: 'i32' | 'i64', count = LIMBS): Wat {
+export function locals(name: string, type: 'i32' | 'i64', count = LIMBS): Wat {
   return each(count, (i) => `(local $${name}${i} ${type})`);
 }
 
-function each(count: number, part: (i: number) => Wat): Wat {
+export function each(count: number, part: (i: number) => Wat): Wat {
   return range(count).map(part).join('\n');
 }
 
-function range(count: number): number[] {
+export function range(count: number): number[] {
   return Array.from({ length: count }, (_, i) => i);
 }
