@@ -8,7 +8,7 @@ import {
 } from '@akashi/circuits';
 import { customType, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
 import * as v from 'valibot';
-import type { Sealed } from './store.ts';
+import type { Sealed } from './records.ts';
 
 // The tables as drizzle sees them. What makes them is migrations/sqlite; a test compares the two.
 // JSON columns are parsed when a row is read: a row that does not fit its shape is a fault, not an answer.

@@ -1,10 +1,11 @@
+import type { Actor, AttemptResult, VerificationRow } from './records.ts';
 import type { Transaction } from './sqlite-database.ts';
 import { consumeJti, findActiveDevice } from './sqlite-devices.ts';
 import { usePasskey } from './sqlite-passkeys.ts';
 import { resetTries } from './sqlite-pins.ts';
 import { addressed } from './sqlite-requests.ts';
 import { asRow, change, decide, known, note, type VerificationRecord } from './sqlite-verifications.ts';
-import { type Actor, type AttemptResult, BOUNDS, type Store, type VerificationRow } from './store.ts';
+import { BOUNDS, type Store } from './store.ts';
 
 // Attempts: used up before anything is checked, and what came of them (docs/protocol.md, section 6).
 

@@ -8,10 +8,10 @@ import {
   equal,
   nextLink,
 } from './audit.ts';
+import type { Actor, AuditEntry } from './records.ts';
 import { auditEntries, auditHeads } from './schema.ts';
 import type { Query, Transaction } from './sqlite-database.ts';
 import { inserted, updated } from './sqlite-statement.ts';
-import type { Actor, AuditEntry } from './store.ts';
 
 /** Entries linked in one transaction: others wait for the write lock meanwhile. */
 export const LINK_BATCH = 500;

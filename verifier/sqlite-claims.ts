@@ -1,3 +1,4 @@
+import type { Actor, VerificationRow } from './records.ts';
 import { record } from './sqlite-audit.ts';
 import type { Transaction } from './sqlite-database.ts';
 import {
@@ -9,7 +10,7 @@ import {
   type VerificationRecord,
   voidPass,
 } from './sqlite-verifications.ts';
-import { type Actor, BOUNDS, type Store, type VerificationRow } from './store.ts';
+import { BOUNDS, type Store } from './store.ts';
 
 export function claim(
   tx: Transaction,

@@ -1,10 +1,11 @@
 import { and, asc, eq, gt, lte, ne, or, type SQL, sql } from 'drizzle-orm';
+import type { Actor, Device } from './records.ts';
 import { devices, enrolments, jtis, passkeyChallenges, passkeys } from './schema.ts';
 import { record, SYSTEM } from './sqlite-audit.ts';
 import { type Query, SWEEP_BATCH, type Transaction } from './sqlite-database.ts';
 import { inserted, prepared } from './sqlite-statement.ts';
 import { voidPasses } from './sqlite-verifications.ts';
-import { type Actor, BOUNDS, type Device, type Store } from './store.ts';
+import { BOUNDS, type Store } from './store.ts';
 
 // Enrolments and devices. The contract of each verb stands in store.ts.
 

@@ -1,10 +1,10 @@
 import type { PublicJwk } from '@akashi/circuits';
 import { and, asc, eq, sql } from 'drizzle-orm';
+import type { Actor, Issuer, IssuerSource } from './records.ts';
 import { issuerSources, issuers } from './schema.ts';
 import { record } from './sqlite-audit.ts';
 import type { Query, Transaction } from './sqlite-database.ts';
 import { prepared } from './sqlite-statement.ts';
-import type { Actor, Issuer, IssuerSource } from './store.ts';
 
 // Issuers' pinned keys, and where tenants publish keys and status lists. The contract of each verb stands in store.ts.
 

@@ -1,9 +1,10 @@
 import { and, eq, gt, sql } from 'drizzle-orm';
+import type { Actor, Operator } from './records.ts';
 import { operators, sessions, signInLinks } from './schema.ts';
 import { record } from './sqlite-audit.ts';
 import type { Query, Transaction } from './sqlite-database.ts';
 import { prepared, updated } from './sqlite-statement.ts';
-import type { Actor, Operator, Store } from './store.ts';
+import type { Store } from './store.ts';
 
 // Operators, the one-use links by which they sign in, and their sessions. The contract of each verb stands in store.ts.
 

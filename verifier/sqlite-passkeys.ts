@@ -1,12 +1,13 @@
 import { MAX_PASSKEYS } from '@akashi/circuits';
 import { and, asc, eq, sql } from 'drizzle-orm';
+import type { Actor, Passkey, PasskeyUse } from './records.ts';
 import { passkeyChallenges, passkeys } from './schema.ts';
 import { record } from './sqlite-audit.ts';
 import type { Query, Transaction } from './sqlite-database.ts';
 import { type DeviceRecord, findActiveDevice } from './sqlite-devices.ts';
 import { resetTries } from './sqlite-pins.ts';
 import { prepared } from './sqlite-statement.ts';
-import { type Actor, BOUNDS, type Passkey, type PasskeyUse } from './store.ts';
+import { BOUNDS } from './store.ts';
 
 // Passkeys of devices (docs/protocol.md, section 5). The contract of each verb stands in store.ts.
 

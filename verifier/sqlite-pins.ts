@@ -1,11 +1,12 @@
 import { equal } from './audit.ts';
+import type { Actor, Device, Evaluation, PinChange } from './records.ts';
 import { devices } from './schema.ts';
 import { record } from './sqlite-audit.ts';
 import type { Transaction } from './sqlite-database.ts';
 import { asDevice, type DeviceRecord, findActiveDevice, findDevice } from './sqlite-devices.ts';
 import { updated } from './sqlite-statement.ts';
 import { current } from './sqlite-verifications.ts';
-import { type Actor, BOUNDS, type Device, type Evaluation, type PinChange, type Store } from './store.ts';
+import { BOUNDS, type Store } from './store.ts';
 
 // The PIN of a device: counted evaluations, registration, change (docs/protocol.md, section 5).
 

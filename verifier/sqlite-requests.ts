@@ -1,3 +1,4 @@
+import type { Actor, Attempt, VerificationRow } from './records.ts';
 import type { Query, Transaction } from './sqlite-database.ts';
 import { findActiveDevice } from './sqlite-devices.ts';
 import {
@@ -12,7 +13,7 @@ import {
   type VerificationRecord,
   voidPasses,
 } from './sqlite-verifications.ts';
-import type { Actor, Attempt, DeviceRefusal, VerificationRow } from './store.ts';
+import type { DeviceRefusal } from './store.ts';
 
 // What a device does with a request: accept, later, decline, report (docs/protocol.md, section 7).
 

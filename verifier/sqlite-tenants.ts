@@ -1,10 +1,11 @@
 import type { Policy } from '@akashi/circuits';
 import { and, asc, desc, eq, max, sql } from 'drizzle-orm';
+import type { Actor, NewTenant, PasskeySettings, Tenant } from './records.ts';
 import { apiKeys, limits, origins, policies, tenants } from './schema.ts';
 import { record } from './sqlite-audit.ts';
 import type { Query, Transaction } from './sqlite-database.ts';
 import { prepared } from './sqlite-statement.ts';
-import type { Actor, Limit, NewTenant, PasskeySettings, Tenant } from './store.ts';
+import type { Limit } from './store.ts';
 
 // Tenants, their back ends' keys, policies and limits. The contract of each verb stands in store.ts.
 

@@ -1,18 +1,12 @@
 import { and, desc, eq, gte, or, type SQL, sql } from 'drizzle-orm';
 import type { SQLiteColumn } from 'drizzle-orm/sqlite-core';
 import { equal } from './audit.ts';
+import type { Actor, Idempotency, NewVerification, VerificationRow } from './records.ts';
 import { idempotencyKeys, verifications, views } from './schema.ts';
 import { record, SYSTEM } from './sqlite-audit.ts';
 import type { Query, Transaction } from './sqlite-database.ts';
 import { inserted, prepared, updated } from './sqlite-statement.ts';
-import {
-  type Actor,
-  BOUNDS,
-  type Idempotency,
-  type NewVerification,
-  type Store,
-  type VerificationRow,
-} from './store.ts';
+import { BOUNDS, type Store } from './store.ts';
 
 // The life of a verification, but for what its device does (sqlite-requests.ts, sqlite-attempts.ts) and for claims
 // (sqlite-claims.ts). docs/protocol.md, section 7.
