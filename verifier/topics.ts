@@ -21,6 +21,19 @@ export class Topics {
     for (const listener of this.#listeners.get(topic) ?? []) queueMicrotask(listener);
   }
 
+  tellAll(): void {
+    for (const topic of this.#listeners.keys()) this.tell(topic);
+  }
+
+  /** Every topic is in one of `parts` parts. */
+  tellSome(part: number, parts: number): void {
+    let i = 0;
+    for (const topic of this.#listeners.keys()) {
+      if (i % parts === part) this.tell(topic);
+      i += 1;
+    }
+  }
+
   clear(): void {
     this.#listeners.clear();
   }
