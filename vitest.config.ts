@@ -4,8 +4,12 @@ const conditions = ['akashi-source', 'import', 'module', 'node', 'default'];
 
 export default defineConfig({
   resolve: { conditions },
+  // Handed to Node, which adds `import` or `require` by itself: named here, `import` would hold for `require` too.
   ssr: {
-    resolve: { conditions, externalConditions: ['akashi-source', 'import', 'module', 'node', 'default'] },
+    resolve: {
+      conditions: ['akashi-source', 'module', 'node'],
+      externalConditions: ['akashi-source', 'node'],
+    },
   },
   test: {
     include: ['{circuits,sdk,verifier,examples,bench,test}/**/*.test.ts'],

@@ -1,6 +1,6 @@
 // Runs before the tests, in plain JavaScript so that it works where nothing is installed: says in the first second
 // what is missing and the one command that gets it.
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 const [major, minor] = process.versions.node.split('.').map(Number);
@@ -26,6 +26,17 @@ if (
 }
 if (!isInstalled('firefox-esr', 'firefox') && !existsSync(process.env.FIREFOX_PATH ?? '')) {
   missing.push('firefox: bash .ci/prepare (elsewhere: FIREFOX_PATH=/path/to/firefox)');
+}
+const debian = '/usr/lib/postgresql';
+const versions = existsSync(debian) ? readdirSync(debian) : [];
+if (
+  !process.env.DATABASE_URL &&
+  !isInstalled('initdb') &&
+  !versions.some((version) => existsSync(join(debian, version, 'bin', 'initdb')))
+) {
+  missing.push(
+    'a PostgreSQL server: bash .ci/prepare (elsewhere: DATABASE_URL=postgres://superuser@host/database)',
+  );
 }
 
 if (missing.length > 0) {

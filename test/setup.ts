@@ -1,21 +1,24 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { startPostgres } from './postgres-server.ts';
 import { listedSecrets, RUN_FOLDER, secretsFile, tracesFolder } from './run.ts';
 import { filesBelow, searchFolder } from './search.ts';
 
-// Around the whole run of the tests: makes its folder, and at the end looks through every database and log in it for
+// Around the whole run of the tests: makes its folder, starts a PostgreSQL server, and at the end looks through every database and log in it for
 // the PINs, account numbers, holder secrets, codes and tokens that the tests used. A find fails the run, and
 // the folder stays.
 
-export function setup(): () => void {
+export async function setup(): Promise<() => Promise<void>> {
   const out = fileURLToPath(new URL('../out/', import.meta.url));
   mkdirSync(out, { recursive: true });
   const run = mkdtempSync(join(out, 'test-run-'));
   mkdirSync(tracesFolder(run));
   writeFileSync(secretsFile(run), '', { mode: 0o600 });
   process.env[RUN_FOLDER] = run;
-  return () => {
+  const stopPostgres = await startPostgres();
+  return async () => {
+    await stopPostgres();
     const secrets = listedSecrets(run);
     const files = filesBelow(tracesFolder(run));
     const finds = searchFolder(tracesFolder(run), secrets);

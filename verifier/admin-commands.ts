@@ -12,10 +12,11 @@ import {
 } from './admin.ts';
 import { AuditBroken, type AuditHead, auditOrigin, verifyAudit } from './audit.ts';
 import { ConfigurationError, type Flags } from './configuration.ts';
+import type { AuditEntry } from './records.ts';
 import { systemClock } from './service.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 import { type CommandContext, databaseSetting } from './start-command.ts';
-import type { AuditEntry, Store } from './store.ts';
+import type { Store } from './store.ts';
 
 // Commands on the database: tenants, operators, API keys, audit.
 

@@ -13,7 +13,8 @@ import * as v from 'valibot';
 import { isCurvePoint } from './key-sets.ts';
 import { reachOf } from './network.ts';
 import { passkeyOrigins } from './origin.ts';
-import type { Actor, Operator, PasskeySettings, Store, Tenant } from './store.ts';
+import type { Actor, Operator, PasskeySettings, Tenant } from './records.ts';
+import type { Store } from './store.ts';
 import { newApiKey, newToken, type Random, tokenHash } from './token.ts';
 
 // What the person who runs a verifier sets up, on the command line or from a program of their own. Secrets are given

@@ -2,9 +2,10 @@ import { join } from 'node:path';
 import Client from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { AuditBroken, type AuditHead, auditOrigin, entryHash, nextLink, verifyAudit } from './audit.ts';
+import type { AuditEntry } from './records.ts';
 import { temporaryFolder } from './sqlite-fixtures.ts';
 import { openSqliteStore } from './sqlite-store.ts';
-import type { AuditEntry, Store } from './store.ts';
+import type { Store } from './store.ts';
 import { addTenants, enrolled, NOW, started, unclaimedPass } from './store-fixtures.ts';
 
 describe('a hash of the audit', () => {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import canonicalize from 'canonicalize';
-import type { AuditEntry } from './store.ts';
+import type { AuditEntry } from './records.ts';
 
 // The audit chain (docs/protocol.md, section 10; design of the storage). Pure: an exported list of entries can be
 // checked by anyone, offline, with nothing but this file.

@@ -2,7 +2,7 @@ import { AkashiError } from '@akashi/circuits';
 import type { Context } from 'hono';
 import { readBody } from './input.ts';
 import { requireOrigin } from './origin.ts';
-import type { Actor, Operator, Tenant } from './store.ts';
+import type { Actor, Operator, Tenant } from './records.ts';
 import { API_KEY_PREFIX, tokenHash } from './token.ts';
 import type { Verifier } from './verifier.ts';
 

@@ -4,7 +4,7 @@ import type { Context } from 'hono';
 import { base64url } from 'jose';
 import { readBody } from './input.ts';
 import { requireOrigin } from './origin.ts';
-import type { Device, Tenant } from './store.ts';
+import type { Device, Tenant } from './records.ts';
 import type { Verifier } from './verifier.ts';
 
 // Device authentication (docs/protocol.md, section 4): RFC 9449 with a claim over the body.

@@ -6,8 +6,9 @@ import { signingKey } from './keys.ts';
 import { newEvaluationKey } from './oprf.ts';
 import { requireOrigin } from './origin.ts';
 import { askableFacts } from './policy-facts.ts';
+import type { Device } from './records.ts';
 import { evaluationPlace, seal } from './sealed.ts';
-import { BOUNDS, type Device } from './store.ts';
+import { BOUNDS } from './store.ts';
 import { newToken, tokenHash } from './token.ts';
 import type { Verifier } from './verifier.ts';
 

@@ -2,7 +2,7 @@ import { AkashiError, type Evidence, isRequestedFact, type SignedEvidence, signJ
 import { base64url } from 'jose';
 import { transactionSalt } from './codes.ts';
 import { signingKey } from './keys.ts';
-import type { VerificationRow } from './store.ts';
+import type { VerificationRow } from './records.ts';
 import type { Verifier } from './verifier.ts';
 import { isShown } from './views.ts';
 

@@ -44,10 +44,11 @@ export {
   verifyPoints,
   verifyProof,
 } from './proof.ts';
+export type { AuditEntry, IssuerSource, Operator, PasskeySettings, Tenant } from './records.ts';
 export type { ReadDocument, RemoteDocument } from './remote-document.ts';
 export { type Service, type ServiceOptions, startVerifier } from './service.ts';
 export { openSqliteStore } from './sqlite-store.ts';
-export type { AuditEntry, IssuerSource, Operator, PasskeySettings, Store, Tenant } from './store.ts';
+export type { Store } from './store.ts';
 export type { Random } from './token.ts';
 export { loadVerificationKeys, type VerificationKeys } from './verification-keys.ts';
 export type { Alert, LogEntry, Notice, VerifierOptions } from './verifier.ts';

@@ -11,7 +11,7 @@ import * as v from 'valibot';
 import { authenticateBackend } from './caller.ts';
 import { parseBody } from './input.ts';
 import { isCurvePoint } from './key-sets.ts';
-import type { IssuerSource } from './store.ts';
+import type { IssuerSource } from './records.ts';
 import type { Verifier } from './verifier.ts';
 
 // Whom a tenant's credentials are believed from: pinned keys, and where keys and status lists are published

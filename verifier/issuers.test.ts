@@ -2,7 +2,7 @@ import { STATUS_BYTES_MAX, thumbprint } from '@akashi/circuits';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type ListChange, newIssuerKey, Publisher } from './issuer-fixtures.ts';
 import { type Issuers, type IssuersOptions, openIssuers } from './issuers.ts';
-import type { IssuerSource } from './store.ts';
+import type { IssuerSource } from './records.ts';
 
 const clock = { now: 1_900_000_000 };
 const now = () => clock.now;

@@ -3,9 +3,10 @@ import { DocumentCache, type Load } from './document-cache.ts';
 import { type FetchText, KeySets } from './key-sets.ts';
 import { type Network, reachOf } from './network.ts';
 import { Patience } from './patience.ts';
+import type { IssuerSource } from './records.ts';
 import { type ReadDocument, readDocument } from './remote-document.ts';
 import { isRevoked, openStatusList, STATUS_TOKEN_MAX, type UnpackedList } from './status-list.ts';
-import type { IssuerSource, Store } from './store.ts';
+import type { Store } from './store.ts';
 
 // What issuers say of themselves now: their keys, and what they revoked (docs/protocol.md, section 6). Addresses are those
 // that the tenant registered; what a credential says only picks a list below one of them. No transaction is open meanwhile.

@@ -1,6 +1,7 @@
 import { AkashiError } from '@akashi/circuits';
 import type { Context } from 'hono';
-import type { Store, Tenant } from './store.ts';
+import type { Tenant } from './records.ts';
+import type { Store } from './store.ts';
 
 // CORS (docs/protocol.md, section 8). A browser asks before it knows a tenant, so a preflight, and an answer that
 // comes before the caller is known, can only be held against the origins of all tenants; every answer that says

@@ -13,7 +13,8 @@ import { parseBody, parseId } from './input.ts';
 import { passkeyOrigins } from './origin.ts';
 import { checkRegistration } from './passkey.ts';
 import { type ProofPoints, parsePoints } from './proof.ts';
-import { BOUNDS, type PasskeySettings } from './store.ts';
+import type { PasskeySettings } from './records.ts';
+import { BOUNDS } from './store.ts';
 import { newToken } from './token.ts';
 import type { Verifier } from './verifier.ts';
 

@@ -10,7 +10,7 @@ import {
   type SoftPasskey,
 } from '../circuits/authenticator.ts';
 import { checkAssertion, checkRegistration } from './passkey.ts';
-import type { Passkey } from './store.ts';
+import type { Passkey } from './records.ts';
 
 const ORIGIN = 'https://phone.bank.example';
 const bytes = (length: number) => crypto.getRandomValues(new Uint8Array(length));

@@ -9,7 +9,7 @@ import {
 import { base64url } from 'jose';
 import * as v from 'valibot';
 import { equal } from './audit.ts';
-import type { Passkey, PasskeyUse } from './store.ts';
+import type { Passkey, PasskeyUse } from './records.ts';
 import { sha256 } from './token.ts';
 
 // Registrations and assertions of passkeys (W3C WebAuthn, sections 7.1 and 7.2). @simplewebauthn/server decides; what is

@@ -13,8 +13,8 @@ import { statusOf } from './device-routes.ts';
 import { parseBody } from './input.ts';
 import { evaluate, newEvaluationKey, parseBlinded } from './oprf.ts';
 import { parsePoints } from './proof.ts';
+import type { Device } from './records.ts';
 import { evaluationPlace, seal, unseal } from './sealed.ts';
-import type { Device } from './store.ts';
 import { sha256 } from './token.ts';
 import type { Verifier } from './verifier.ts';
 

@@ -23,8 +23,8 @@ import { expectedSignals } from './expected-signals.ts';
 import { passkeyOrigins } from './origin.ts';
 import { checkAssertion } from './passkey.ts';
 import { type ProofPoints, parsePoints } from './proof.ts';
+import type { AttemptResult, PasskeyUse, Tenant, VerificationRow } from './records.ts';
 import { readRequest } from './requests.ts';
-import type { AttemptResult, PasskeyUse, Tenant, VerificationRow } from './store.ts';
 import { newToken } from './token.ts';
 import { faultOf, type Verifier } from './verifier.ts';
 

@@ -15,17 +15,17 @@ import type { Caller } from './caller.ts';
 import { transactionSalt } from './codes.ts';
 import { signingKey } from './keys.ts';
 import { requestedFacts } from './policy-facts.ts';
-import { seal, unseal } from './sealed.ts';
 import type {
   Device,
   Idempotency,
-  Limit,
   NewVerification,
   Operator,
   PasskeySettings,
   Tenant,
   VerificationRow,
-} from './store.ts';
+} from './records.ts';
+import { seal, unseal } from './sealed.ts';
+import type { Limit } from './store.ts';
 import { newToken, sha256 } from './token.ts';
 import { runHook, type Verifier } from './verifier.ts';
 

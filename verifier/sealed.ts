@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
-import type { Sealed } from './store.ts';
+import type { Sealed } from './records.ts';
 import type { Random } from './token.ts';
 
 // What must be read again but must not lie open in the database: AES-256-GCM under a key-encryption key that lives

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
 import Client from 'better-sqlite3';
-import { sql } from 'drizzle-orm';
+import { count } from 'drizzle-orm';
+import { integer, sqliteTable } from 'drizzle-orm/sqlite-core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { SqliteDatabase } from './sqlite-database.ts';
 import { temporaryFolder } from './sqlite-fixtures.ts';
+import { inserted, selection } from './statement.ts';
 
 // What the callers of one turn of the event loop share, and what they do not.
 
@@ -19,7 +21,7 @@ describe('verbs that share a commit', () => {
     other = new Client(file);
     other.exec('CREATE TABLE numbers (number INTEGER NOT NULL PRIMARY KEY)');
     remove = async () => {
-      db.close();
+      await db.close();
       other.close();
       await temporary.remove();
     };
@@ -28,9 +30,14 @@ describe('verbs that share a commit', () => {
     await remove();
   });
 
+  const scope = { tenant: 'bank' };
+  const numbersTable = sqliteTable('numbers', { number: integer('number') });
+  const addNumber = inserted(() => numbersTable);
+  const counted = selection(({ query }) => query.select({ n: count() }).from(numbersTable));
+  const addOrphan = inserted(() => sqliteTable('children', { parent: integer('parent') }));
   const add = (...numbers: readonly number[]) =>
-    db.write((tx) => {
-      for (const number of numbers) tx.query.run(sql`INSERT INTO numbers VALUES (${number})`);
+    db.write(scope, function* (tx) {
+      for (const number of numbers) yield* addNumber({ number });
       tx.touch(`number:${numbers[0]}`);
       return numbers.length;
     });
@@ -59,9 +66,11 @@ describe('verbs that share a commit', () => {
   });
 
   it('see what those before them wrote', async () => {
-    const count = () =>
-      db.write((tx) => tx.query.get<{ n: number }>(sql`SELECT count(*) AS n FROM numbers`)?.n);
-    expect(await Promise.all([count(), add(1), count(), add(2), count()])).toEqual([0, 1, 1, 1, 2]);
+    const read = () =>
+      db.write(scope, function* () {
+        return (yield* counted.one())?.n;
+      });
+    expect(await Promise.all([read(), add(1), read(), add(2), read()])).toEqual([0, 1, 1, 1, 2]);
   });
 
   it('are all refused, and none of them stands, when the commit fails', async () => {
@@ -69,7 +78,7 @@ describe('verbs that share a commit', () => {
     other.exec(
       'CREATE TABLE children (parent INTEGER NOT NULL REFERENCES parents DEFERRABLE INITIALLY DEFERRED)',
     );
-    const orphan = db.write((tx) => tx.query.run(sql`INSERT INTO children VALUES (7)`));
+    const orphan = db.write(scope, () => addOrphan({ parent: 7 }));
     const answers = await Promise.allSettled([add(1), orphan, add(2)]);
     expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
     expect(stored()).toEqual([]);
@@ -79,13 +88,13 @@ describe('verbs that share a commit', () => {
 
   it('that wait when the database closes are written first', async () => {
     const last = add(9);
-    db.close();
+    await db.close();
     expect(await last).toBe(1);
     expect(stored()).toEqual([9]);
   });
 
   it('afterwards are refused', async () => {
-    db.close();
+    await db.close();
     await expect(add(1)).rejects.toThrow('not open');
     expect(stored()).toEqual([]);
   });

@@ -1,21 +1,12 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Client, { type Database as SqliteClient } from 'better-sqlite3';
-import { type BetterSQLite3Database, drizzle } from 'drizzle-orm/better-sqlite3';
+import { drizzle } from 'drizzle-orm/better-sqlite3';
+import type { Database, Listener } from './database.ts';
+import { type Dialect, sqliteDialect } from './dialects.ts';
 import { migrate } from './sqlite-migrations.ts';
-
-export type Query = BetterSQLite3Database;
-
-/** What a verb gets. It is synchronous from end to end: nothing can await inside a transaction. */
-export interface Transaction {
-  readonly query: Query;
-  /** Bytes for the ids of audit entries. */
-  readonly random: (length: number) => Uint8Array;
-  /** Listeners of the topic are called after the commit. */
-  touch(topic: string): void;
-}
-
-export type Listener = () => void;
+import type { Scope, Statement, Step, Transaction, Verb } from './statement.ts';
+import { Topics } from './topics.ts';
 
 export interface SqliteOptions {
   /** Path of the database. The file is made with mode 0600, its folder with 0700. */
@@ -27,9 +18,6 @@ export interface SqliteOptions {
 const BUSY_TIMEOUT = 5_000;
 const OPEN_TRIES = 50;
 
-/** Rows that one transaction of the upkeep handles: others wait for the write lock meanwhile. */
-export const SWEEP_BATCH = 200;
-
 /** Verbs that one commit makes durable together. */
 const GROUP_MAX = 64;
 
@@ -40,12 +28,21 @@ interface Waiting {
   readonly reject: (cause: unknown) => void;
 }
 
+/** A statement that SQLite has compiled, as drizzle hands it out. */
+interface Prepared {
+  get(values: unknown): unknown;
+  all(values: unknown): unknown;
+  run(values: unknown): { readonly changes: number };
+}
+
 /** One connection with everything that must hold of it. */
-export class SqliteDatabase {
+export class SqliteDatabase implements Database {
+  readonly gapless = true;
   readonly #client: SqliteClient;
-  readonly #query: Query;
+  readonly #dialect: Dialect;
+  readonly #prepared = new Map<Statement, Prepared>();
   readonly #random: (length: number) => Uint8Array;
-  readonly #listeners = new Map<string, Set<Listener>>();
+  readonly #topics = new Topics();
   #waiting: Waiting[] = [];
 
   /** @throws Error when a setting does not hold, or the tables are of another version */
@@ -60,7 +57,7 @@ export class SqliteDatabase {
       throw cause;
     }
     this.#random = random;
-    this.#query = drizzle({ client: this.#client });
+    this.#dialect = sqliteDialect(drizzle({ client: this.#client }));
   }
 
   /**
@@ -68,13 +65,13 @@ export class SqliteDatabase {
    * then listeners are told. Verbs of one turn of the event loop share a commit, since the disk's sync costs more than
    * most verbs: each in a savepoint of its own, so that one that throws undoes nothing but itself.
    */
-  write<R>(verb: (tx: Transaction) => R): Promise<R> {
+  write<R>(_scope: Scope, verb: (tx: Transaction) => Verb<R>): Promise<R> {
     return new Promise((resolve, reject) => {
       const run: Waiting['run'] = (topics) => {
         const own = new Set<string>();
         const touch = (topic: string) => void own.add(topic);
-        const tx = { query: this.#query, random: this.#random, touch };
-        const result = this.#client.transaction(() => verb(tx))();
+        const tx = { random: this.#random, touch };
+        const result = this.#client.transaction(() => this.#run(verb(tx)))();
         for (const topic of own) topics.add(topic);
         return () => resolve(result);
       };
@@ -82,27 +79,23 @@ export class SqliteDatabase {
     });
   }
 
-  /** Runs `verb` outside a transaction: for verbs of one statement that change nothing. */
-  read<R>(verb: (query: Query) => R): R {
-    return verb(this.#query);
+  /** Runs `verb` outside a transaction: nothing comes between its statements, since nothing awaits. */
+  async read<R>(_scope: Scope, verb: () => Verb<R>): Promise<R> {
+    return this.#run(verb());
   }
 
   subscribe(topic: string, listener: Listener): () => void {
-    const listeners = this.#listeners.get(topic) ?? new Set();
-    this.#listeners.set(topic, listeners);
-    // A wrapper of its own, so that one function may listen twice and stop once.
-    const entry = () => listener();
-    listeners.add(entry);
-    return () => {
-      listeners.delete(entry);
-      if (listeners.size === 0 && this.#listeners.get(topic) === listeners) this.#listeners.delete(topic);
-    };
+    return this.#topics.subscribe(topic, listener);
+  }
+
+  async ping(): Promise<void> {
+    this.#client.prepare('SELECT 1').get();
   }
 
   /** Everything goes from the log into the one file, so that the file alone is a good backup. */
-  close(): void {
+  async close(): Promise<void> {
     this.#commitWaiting();
-    this.#listeners.clear();
+    this.#topics.clear();
     if (!this.#client.open) return;
     this.#client.pragma('wal_checkpoint(TRUNCATE)');
     this.#client.close();
@@ -130,13 +123,31 @@ export class SqliteDatabase {
       for (const { reject } of group) reject(cause);
       return;
     }
-    for (const topic of topics) this.#tell(topic);
+    for (const topic of topics) this.#topics.tell(topic);
     for (const answer of answers) answer();
   }
 
-  #tell(topic: string): void {
-    // Later, not now: the commit stands, and a listener that throws must not make it look undone.
-    for (const listener of this.#listeners.get(topic) ?? []) queueMicrotask(listener);
+  #run<R>(verb: Verb<R>): R {
+    let next = verb.next();
+    while (!next.done) next = verb.next(this.#answer(next.value));
+    return next.value;
+  }
+
+  /** Tenants are kept apart by the conditions of the statements alone, and one writer needs no queue. */
+  #answer(step: Step): unknown {
+    if (step.ask === 'scope' || step.ask === 'queue') return undefined;
+    const statement = this.#prepare(step.statement);
+    if (step.ask === 'one') return statement.get(step.values);
+    return step.ask === 'all' ? statement.all(step.values) : statement.run(step.values).changes;
+  }
+
+  #prepare(statement: Statement): Prepared {
+    let prepared = this.#prepared.get(statement);
+    if (prepared === undefined) {
+      prepared = (statement.make(this.#dialect) as { prepare(): Prepared }).prepare();
+      this.#prepared.set(statement, prepared);
+    }
+    return prepared;
   }
 }
 

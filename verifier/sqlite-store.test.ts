@@ -5,10 +5,11 @@ import Client from 'better-sqlite3';
 import { getTableColumns, getTableName, is, sql } from 'drizzle-orm';
 import { SQLiteTable } from 'drizzle-orm/sqlite-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import * as schema from './schema.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 import { openSqliteHarness, temporaryFolder } from './sqlite-fixtures.ts';
+import * as schema from './sqlite-schema.ts';
 import { openSqliteStore } from './sqlite-store.ts';
+import { selection } from './statement.ts';
 import { storeContract } from './store-contract.ts';
 import {
   addTenants,
@@ -60,15 +61,17 @@ describe('a SQLite file', () => {
     await remove();
   });
 
-  it('holds WAL with synchronous=FULL whenever it is opened', () => {
+  it('holds WAL with synchronous=FULL whenever it is opened', async () => {
     for (let opening = 1; opening <= 2; opening += 1) {
       const db = new SqliteDatabase({ file: path(), random: () => new Uint8Array(16) });
-      const setting = (name: string) => db.read((query) => query.get<object>(sql.raw(`PRAGMA ${name}`)));
-      expect(Object.values(setting('synchronous'))).toEqual([2]);
-      expect(Object.values(setting('journal_mode'))).toEqual(['wal']);
-      expect(Object.values(setting('foreign_keys'))).toEqual([1]);
-      expect(Object.values(setting('secure_delete'))).toEqual([1]);
-      db.close();
+      const held = { synchronous: 2, journal_mode: 'wal', foreign_keys: 1, secure_delete: 1 };
+      for (const [name, value] of Object.entries(held)) {
+        const setting = selection(({ query }) =>
+          query.select({ value: sql`${sql.raw(name)}` }).from(sql.raw(`pragma_${name}`)),
+        );
+        expect(await db.read({ tenant: 'bank' }, () => setting.one())).toEqual({ value });
+      }
+      await db.close();
     }
   });
 

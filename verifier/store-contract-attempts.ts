@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { BOUNDS, type Store, type VerificationRow } from './store.ts';
+import type { VerificationRow } from './records.ts';
+import { BOUNDS, type Store } from './store.ts';
 import {
   accepted,
   attempt,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Actor, BOUNDS, type Store } from './store.ts';
+import type { Actor } from './records.ts';
+import { BOUNDS, type Store } from './store.ts';
 import { accepted, enrolled, events, id, NOW, result, unclaimedPass, use } from './store-fixtures.ts';
 
 const OPERATOR: Actor = { kind: 'operator', id: id('operator bank') };

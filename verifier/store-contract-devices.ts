@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { BOUNDS, type Device, type Store } from './store.ts';
+import type { Device } from './records.ts';
+import { BOUNDS, type Store } from './store.ts';
 import {
   commitment,
   enrolled,

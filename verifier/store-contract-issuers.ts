@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Actor, Store } from './store.ts';
+import type { Actor } from './records.ts';
+import type { Store } from './store.ts';
 import { events, NOW } from './store-fixtures.ts';
 
 const jwk = { kty: 'EC', crv: 'P-256', x: `${'x'.repeat(42)}A`, y: `${'y'.repeat(42)}A` } as const;

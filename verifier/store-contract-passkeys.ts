@@ -1,6 +1,7 @@
 import { MAX_PASSKEYS } from '@akashi/circuits';
 import { describe, expect, it } from 'vitest';
-import { BOUNDS, type Passkey, type Store } from './store.ts';
+import type { Passkey } from './records.ts';
+import { BOUNDS, type Store } from './store.ts';
 import {
   accepted,
   commitment,

@@ -1,6 +1,7 @@
 import type { Verdict } from '@akashi/circuits';
 import { describe, expect, it } from 'vitest';
-import { BOUNDS, type NewVerification, type Store, type VerificationRow } from './store.ts';
+import type { NewVerification, VerificationRow } from './records.ts';
+import { BOUNDS, type Store } from './store.ts';
 import {
   accepted,
   attempt,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Attempt, Device, NewVerification, Sealed, Store, VerificationRow } from './store.ts';
+import type { Attempt, Device, NewVerification, Sealed, VerificationRow } from './records.ts';
+import type { Store } from './store.ts';
 import type { StoreCall } from './store-peers.ts';
 
 // What the contract's tests begin with. Ids are made from labels, so that a failing test says which one it was.

@@ -1,11 +1,15 @@
 import { writeSync } from 'node:fs';
+import { openPostgresStore } from './postgres-store.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 import type { Store } from './store.ts';
 import type { PeerMessage, StoreCall } from './store-peers.ts';
 
 // A process with a store of its own on a shared database: what races and kills are tested with (store-peers.ts).
 
-const OPENERS = { sqlite: async (location: string): Promise<Store> => openSqliteStore({ file: location }) };
+const OPENERS = {
+  sqlite: async (location: string): Promise<Store> => openSqliteStore({ file: location }),
+  postgres: (location: string): Promise<Store> => openPostgresStore({ url: location }),
+};
 
 let store: Store | undefined;
 

@@ -9,7 +9,7 @@ export interface StoreCall {
 }
 
 export type PeerTask =
-  | { readonly task: 'open'; readonly engine: 'sqlite'; readonly location: string }
+  | { readonly task: 'open'; readonly engine: 'sqlite' | 'postgres'; readonly location: string }
   | { readonly task: 'race'; readonly at: number; readonly calls: readonly StoreCall[] }
   | { readonly task: 'die'; readonly call: StoreCall }
   | { readonly task: 'close' };

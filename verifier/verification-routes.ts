@@ -10,8 +10,8 @@ import {
 import { bodyDigest, isCode } from './codes.ts';
 import { signEvidence } from './evidence.ts';
 import { parseBody, parseId } from './input.ts';
+import type { Idempotency, VerificationRow } from './records.ts';
 import { startVerification } from './requests.ts';
-import type { Idempotency, VerificationRow } from './store.ts';
 import type { Verifier } from './verifier.ts';
 import { showDesk } from './views.ts';
 import { answerWhenChanged, answerWithEvents, type Source } from './wait.ts';

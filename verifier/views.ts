@@ -2,8 +2,9 @@ import type { PendingRequest, Verification } from '@akashi/circuits';
 import { base64url } from 'jose';
 import type { Caller } from './caller.ts';
 import { codeOf } from './codes.ts';
+import type { VerificationRow } from './records.ts';
 import { readRequest, requestOf } from './requests.ts';
-import { BOUNDS, type VerificationRow } from './store.ts';
+import { BOUNDS } from './store.ts';
 import type { Verifier } from './verifier.ts';
 
 // What each side is shown of a verification (docs/protocol.md, section 7).

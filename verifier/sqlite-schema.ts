@@ -1,49 +1,16 @@
-import {
-  factor,
-  type Policy,
-  policyFact,
-  publicJwkShape,
-  requested,
-  transactionRule,
-} from '@akashi/circuits';
 import { customType, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
-import * as v from 'valibot';
-import type { Sealed } from './store.ts';
+import { bytesCodec, type Codec, jsonCodecs, sealedCodec } from './columns.ts';
+import type { Sealed } from './records.ts';
 
-// The tables as drizzle sees them. What makes them is migrations/sqlite; a test compares the two.
-// JSON columns are parsed when a row is read: a row that does not fit its shape is a fault, not an answer.
+// The tables as drizzle sees them in SQLite. What makes them is migrations/sqlite; a test compares the two. Those of
+// PostgreSQL (postgres-schema.ts) have the same names and types of rows (dialects.ts).
 
-const bytes = customType<{ data: Uint8Array; driverData: Buffer }>({
-  dataType: () => 'blob',
-  fromDriver: (value) => new Uint8Array(value),
-  toDriver: (value) => Buffer.from(value),
-});
+const bytes = customType<{ data: Uint8Array; driverData: Buffer }>({ dataType: () => 'blob', ...bytesCodec });
+const sealed = customType<{ data: Sealed; driverData: string }>({ dataType: () => 'text', ...sealedCodec });
 
-function json<T>(name: string, shape: v.GenericSchema<T>) {
-  return customType<{ data: T; driverData: string }>({
-    dataType: () => 'text',
-    fromDriver: (value) => v.parse(shape, JSON.parse(value)),
-    toDriver: (value) => JSON.stringify(value),
-  })(name);
+function json<T>(name: string, codec: Codec<T, string>) {
+  return customType<{ data: T; driverData: string }>({ dataType: () => 'text', ...codec })(name);
 }
-
-const base64url = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]+$/));
-const sealedShape = v.strictObject({ kek: v.string(), iv: base64url, ciphertext: base64url });
-
-const sealed = customType<{ data: Sealed; driverData: string }>({
-  dataType: () => 'text',
-  fromDriver: (value) => {
-    const { kek, iv, ciphertext } = v.parse(sealedShape, JSON.parse(value));
-    const decode = (field: string) => new Uint8Array(Buffer.from(field, 'base64url'));
-    return { kek, iv: decode(iv), ciphertext: decode(ciphertext) };
-  },
-  toDriver: ({ kek, iv, ciphertext }) => {
-    const encode = (field: Uint8Array) => Buffer.from(field).toString('base64url');
-    return JSON.stringify({ kek, iv: encode(iv), ciphertext: encode(ciphertext) });
-  },
-});
-
-const purposeShape = v.object({ id: v.string(), text: v.record(v.string(), v.string()) });
 
 export const tenants = sqliteTable('tenants', {
   tenant: text('tenant').primaryKey(),
@@ -70,7 +37,7 @@ export const issuers = sqliteTable(
   {
     tenant: text('tenant').notNull(),
     issuer: text('issuer').notNull(),
-    jwk: json('jwk', publicJwkShape).notNull(),
+    jwk: json('jwk', jsonCodecs.jwk).notNull(),
     createdAt: integer('created_at').notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenant, table.issuer] })],
@@ -90,10 +57,10 @@ export const policies = sqliteTable(
     tenant: text('tenant').notNull(),
     policy: text('policy').notNull(),
     version: integer('version').notNull(),
-    facts: json<Policy['facts']>('facts', v.array(policyFact)).notNull(),
-    purposes: json<Policy['purposes']>('purposes', v.array(purposeShape)).notNull(),
+    facts: json('facts', jsonCodecs.policyFacts).notNull(),
+    purposes: json('purposes', jsonCodecs.purposes).notNull(),
     createdAt: integer('created_at').notNull(),
-    transaction: json('transaction_rule', transactionRule),
+    transaction: json('transaction_rule', jsonCodecs.transactionRule),
   },
   (table) => [primaryKey({ columns: [table.tenant, table.policy, table.version] })],
 );
@@ -200,8 +167,8 @@ export const verifications = sqliteTable('verifications', {
   purpose: text('purpose').notNull(),
   mode: text('mode', { enum: ['call', 'precall'] }).notNull(),
   direction: text('direction', { enum: ['inbound', 'outbound'] }).notNull(),
-  facts: json('facts', v.array(requested)).notNull(),
-  audience: json('audience', v.array(v.string())).notNull(),
+  facts: json('facts', jsonCodecs.requested).notNull(),
+  audience: json('audience', jsonCodecs.texts).notNull(),
   request: sealed('request'),
   requestHash: bytes('request_hash').notNull(),
   startedAt: integer('started_at').notNull(),
@@ -216,7 +183,7 @@ export const verifications = sqliteTable('verifications', {
   verdict: text('verdict', {
     enum: ['passed', 'failed', 'declined', 'reported', 'expired', 'cancelled'],
   }),
-  factors: json('factors', v.array(factor)).notNull(),
+  factors: json('factors', jsonCodecs.factors).notNull(),
   decidedAt: integer('decided_at'),
   claim: text('claim', { enum: ['open', 'claimed', 'void'] }),
   claimTries: integer('claim_tries').notNull(),

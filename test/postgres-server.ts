@@ -1,0 +1,101 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+
+// A PostgreSQL server for one run of the tests, from this machine's binaries: a folder and a port of its own, gone with the
+// run. With `DATABASE_URL` (a superuser's) the tests use that server and start none.
+
+/** Where tests find the server (verifier/postgres-fixtures.ts). */
+const SERVER_URL = 'AKASHI_TEST_POSTGRES';
+
+/** Whoever closes the pipe, by ending in whatever way, ends the server. */
+const LEASH = '"$@" & server=$!; read -r _; kill -INT $server; wait $server';
+
+const SETTINGS = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  max_connections: '200',
+  shared_buffers: '64MB',
+  log_min_messages: 'panic',
+};
+
+interface User {
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Starts the server and sets where it is. Does nothing where there are no binaries: the tests that need one say so. */
+export async function startPostgres(): Promise<() => Promise<void>> {
+  const given = process.env.DATABASE_URL;
+  const binaries = binaryFolder();
+  if (given !== undefined && given !== '') process.env[SERVER_URL] = given;
+  if (process.env[SERVER_URL] !== undefined || binaries === undefined) return async () => {};
+  const user = unprivileged();
+  const folder = mkdtempSync(join(tmpdir(), 'akashi-postgres-'));
+  if (user !== undefined) chownSync(folder, user.uid, user.gid);
+  const data = join(folder, 'data');
+  const initdb = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'];
+  execFileSync(join(binaries, 'initdb'), initdb, {
+    ...user,
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+  const port = await freePort();
+  const settings = Object.entries({ ...SETTINGS, port }).flatMap(([name, value]) => [
+    '-c',
+    `${name}=${value}`,
+  ]);
+  const args = ['-c', LEASH, 'sh', join(binaries, 'postgres'), '-D', data, ...settings];
+  const server = spawn('sh', args, { ...user, cwd: folder, stdio: ['pipe', 'ignore', 'inherit'] });
+  process.env[SERVER_URL] = `postgres://postgres@127.0.0.1:${port}/postgres`;
+  return () => stop(server, folder);
+}
+
+async function stop(server: ChildProcess, folder: string): Promise<void> {
+  const end = new Promise((resolve) => server.once('exit', resolve));
+  server.stdin?.end();
+  if (server.exitCode === null) await end;
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** Of the newest version in PATH or where Debian puts them. */
+function binaryFolder(): string | undefined {
+  const debian = '/usr/lib/postgresql';
+  const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : [];
+  const folders = [
+    ...(process.env.PATH ?? '').split(delimiter),
+    ...versions.map((version) => join(debian, version, 'bin')),
+  ];
+  return folders.find((folder) => existsSync(join(folder, 'initdb')) && existsSync(join(folder, 'postgres')));
+}
+
+/** The server refuses to run as root. */
+function unprivileged(): User | undefined {
+  if (process.getuid?.() !== 0) return undefined;
+  for (const name of ['postgres', 'nobody']) {
+    try {
+      const id = (flag: string) =>
+        Number(execFileSync('id', [flag, name], { stdio: ['ignore', 'pipe', 'ignore'] }));
+      return { uid: id('-u'), gid: id('-g') };
+    } catch {
+      // No such user: the next one.
+    }
+  }
+  throw new Error('PostgreSQL does not run as root, and there is neither a user postgres nor nobody');
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => {
+        if (address === null || typeof address === 'string') reject(new TypeError('no port'));
+        else resolve(address.port);
+      });
+    });
+  });
+}

@@ -1,0 +1,118 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
+import pg from 'pg';
+import { migratePostgres } from './postgres-migrations.ts';
+import { openPostgresStore } from './postgres-store.ts';
+import type { Store } from './store.ts';
+import type { StoreHarness } from './store-fixtures.ts';
+import { race, StorePeer } from './store-peers.ts';
+
+const READY_TRIES = 200;
+
+/** A database of its own for one file of tests, on the server that the run has started (test/postgres-server.ts). */
+export interface TestDatabase {
+  /** Of the three roles: who made the server, who owns the tables, who the verifier is. */
+  readonly superuser: string;
+  readonly owner: string;
+  readonly url: string;
+  readonly role: string;
+  remove(): Promise<void>;
+}
+
+/** @throws Error when the run has no server */
+export async function createTestDatabase({ migrated = true } = {}): Promise<TestDatabase> {
+  const server = process.env.AKASHI_TEST_POSTGRES;
+  if (server === undefined) {
+    throw new Error(
+      'these tests need PostgreSQL: install its server (Debian: postgresql, as .ci/prepare does), or set DATABASE_URL',
+    );
+  }
+  await ready(server);
+  const name = `akashi_${randomBytes(6).toString('hex')}`;
+  const roles = { owner: `${name}_owner`, app: `${name}_app` };
+  const password = randomBytes(16).toString('hex');
+  await asUser(server, async (client) => {
+    for (const role of Object.values(roles))
+      await client.query(`CREATE ROLE ${role} LOGIN PASSWORD '${password}'`);
+    await client.query(`CREATE DATABASE ${name} OWNER ${roles.owner}`);
+  });
+  const urlOf = (role?: string) => {
+    const url = new URL(server);
+    url.pathname = `/${name}`;
+    if (role !== undefined) Object.assign(url, { username: role, password });
+    return url.href;
+  };
+  const database = { superuser: urlOf(), owner: urlOf(roles.owner), url: urlOf(roles.app), role: roles.app };
+  if (migrated) await migratePostgres(database.owner, database.role);
+  const remove = () =>
+    asUser(server, async (client) => {
+      await client.query(`DROP DATABASE ${name} WITH (FORCE)`);
+      for (const role of Object.values(roles)) await client.query(`DROP ROLE ${role}`);
+    });
+  return { ...database, remove };
+}
+
+/** Works with a connection of this role, by hand. */
+export async function asUser<T>(url: string, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
+}
+
+/** Removes every row, past the triggers that keep the audit. */
+export function emptyTables({ superuser }: TestDatabase): Promise<void> {
+  return asUser(superuser, async (client) => {
+    const { rows } = await client.query<{ name: string }>(
+      "SELECT quote_ident(relname) AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'migrations'",
+    );
+    await client.query('SET session_replication_role = replica');
+    await client.query(rows.map(({ name }) => `DELETE FROM ${name}`).join('; '));
+  });
+}
+
+/** A store on a database that was emptied, and two other processes with a store on the same. */
+export function postgresHarness(
+  database: () => TestDatabase,
+  store: () => Store,
+  peers: readonly StorePeer[],
+): () => Promise<StoreHarness> {
+  let opened = false;
+  const open = () => ({ task: 'open', engine: 'postgres', location: database().url }) as const;
+  return async () => {
+    await emptyTables(database());
+    return {
+      store: store(),
+      race: async (calls) => {
+        if (!opened) await Promise.all(peers.map((peer) => peer.ask(open())));
+        opened = true;
+        return race(peers, calls);
+      },
+      callAndDie: async (call) => {
+        const peer = new StorePeer();
+        await peer.ask(open());
+        await peer.die(call);
+      },
+      dispose: async () => {},
+    };
+  };
+}
+
+export function openTestStore({ url }: TestDatabase): Promise<Store> {
+  return openPostgresStore({ url });
+}
+
+/** The run starts its server and does not wait for it. */
+async function ready(url: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await asUser(url, async () => {});
+    } catch (cause) {
+      if (tries === READY_TRIES) throw cause;
+      await setTimeout(50);
+    }
+  }
+}

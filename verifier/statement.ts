@@ -1,0 +1,138 @@
+import { eq, sql } from 'drizzle-orm';
+import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core';
+import type { Dialect } from './dialects.ts';
+
+// Verbs are written once for both databases: as generators that yield each statement and are given its answer. What
+// runs them (sqlite-database.ts, postgres-database.ts) does so at once, since nothing may await inside a SQLite
+// transaction, or waits for the server. Statements are constants: each connection builds and compiles one once, since
+// that takes longer than running it. What varies is a `sql.placeholder`.
+
+export type Values = Readonly<Record<string, unknown>>;
+
+/** A statement as drizzle builds it, before a database has prepared it. */
+export interface Statement {
+  readonly make: (dialect: Dialect) => unknown;
+}
+
+/**
+ * For whom the statements that follow are: rows of other tenants are then out of their reach, whatever they ask for.
+ * `key` opens what is found by something secret or global before its tenant is known (the hash of a token or key, a
+ * thumbprint, an origin): rows with exactly that, and no others. A wall of PostgreSQL (its row-level security) behind the
+ * conditions of each statement, which SQLite does not have.
+ */
+export type Scope = { readonly tenant: string } | { readonly key: Uint8Array | string } | 'upkeep';
+
+/** What a verb asks of its database. */
+export type Step =
+  | { readonly ask: 'one' | 'all' | 'count'; readonly statement: Statement; readonly values: Values }
+  | { readonly ask: 'scope'; readonly scope: Scope }
+  | { readonly ask: 'queue'; readonly line: string };
+
+export type Verb<R> = Generator<Step, R, unknown>;
+
+/** What a verb that changes something is given. */
+export interface Transaction {
+  /** Bytes for the ids of audit entries. */
+  readonly random: (length: number) => Uint8Array;
+  /** Listeners of the topic are called after the commit. */
+  touch(topic: string): void;
+}
+
+/** Rows of a SELECT or a RETURNING. */
+export interface Selection<R> {
+  /** The first row. */
+  one(values?: Values): Verb<R | undefined>;
+  all(values?: Values): Verb<readonly R[]>;
+}
+
+/** A statement that gives no rows. */
+export interface Command {
+  /** How many rows were written. */
+  run(values?: Values): Verb<number>;
+}
+
+// What a step is answered with is what its statement says: the drivers hold to that, so these casts are the only ones.
+
+export function selection<R>(
+  make: (dialect: Dialect) => { prepare(): { all(values?: Record<string, unknown>): R[] } },
+): Selection<R> {
+  const statement: Statement = { make };
+  return {
+    *one(values = {}) {
+      return (yield { ask: 'one', statement, values }) as R | undefined;
+    },
+    *all(values = {}) {
+      return (yield { ask: 'all', statement, values }) as readonly R[];
+    },
+  };
+}
+
+export function command(make: (dialect: Dialect) => { prepare(): { run(): unknown } }): Command {
+  const statement: Statement = { make };
+  return {
+    *run(values = {}) {
+      return (yield { ask: 'count', statement, values }) as number;
+    },
+  };
+}
+
+/** What follows is in this scope. The scope of a verb's beginning is set where it is bound (store-verbs.ts). */
+export function* within(scope: Scope): Verb<void> {
+  yield { ask: 'scope', scope };
+}
+
+/**
+ * Waits for the transactions that queued for the same thing before. For what has no row to lock yet; SQLite's
+ * transactions queue for everything.
+ */
+export function* queueFor(line: string): Verb<void> {
+  yield { ask: 'queue', line };
+}
+
+/**
+ * One statement for each set of columns that is written. A null is written as such: drizzle hands a placeholder's value
+ * to the column's encoder, which does not expect one.
+ */
+function writing<V extends object>(
+  make: (dialect: Dialect, values: Values) => { prepare(): { run(): unknown } },
+): (values: V, named: Values) => Verb<number> {
+  const commands = new Map<string, Command>();
+  return (values, named) => {
+    const columns = Object.entries(values).filter(([, value]) => value !== undefined);
+    const shape = columns.map(([name, value]) => (value === null ? `${name}=null` : name)).join();
+    let statement = commands.get(shape);
+    if (statement === undefined) {
+      const marked = columns.map(([name, value]) => [name, value === null ? null : sql.placeholder(name)]);
+      statement = command((dialect) => make(dialect, Object.fromEntries(marked)));
+      commands.set(shape, statement);
+    }
+    return statement.run({ ...values, ...named });
+  };
+}
+
+/** Adds a row. @param onConflict `stay`: a row with the same key stays as it is, and 0 rows were written */
+export function inserted<T extends SQLiteTable>(
+  table: (tables: Dialect['tables']) => T,
+  onConflict?: 'stay',
+) {
+  const write = writing<T['$inferInsert']>(({ query, tables }, values) => {
+    const insert = query.insert(table(tables)).values(values as T['$inferInsert']);
+    return onConflict === 'stay' ? insert.onConflictDoNothing() : insert;
+  });
+  return (values: T['$inferInsert']): Verb<number> => write(values, {});
+}
+
+/** Changes the row with this id. */
+export function updated<T extends SQLiteTable>(
+  table: (tables: Dialect['tables']) => T,
+  id: (tables: Dialect['tables']) => SQLiteColumn,
+) {
+  const write = writing<Partial<T['$inferSelect']>>(({ query, tables }, values) =>
+    query
+      .update(table(tables))
+      .set(values)
+      .where(eq(id(tables), sql.placeholder('id'))),
+  );
+  return (row: string | number | Uint8Array, values: Partial<T['$inferSelect']>): Verb<number> =>
+    write(values, { id: row });
+}

@@ -1,0 +1,175 @@
+import { setImmediate } from 'node:timers/promises';
+import type { Database } from './database.ts';
+import type { Scope, Transaction, Verb } from './statement.ts';
+import type { Store } from './store.ts';
+import * as attempts from './stored-attempts.ts';
+import * as audit from './stored-audit.ts';
+import * as claims from './stored-claims.ts';
+import * as devices from './stored-devices.ts';
+import * as issuers from './stored-issuers.ts';
+import * as operators from './stored-operators.ts';
+import * as passkeys from './stored-passkeys.ts';
+import * as pins from './stored-pins.ts';
+import * as requests from './stored-requests.ts';
+import * as tenants from './stored-tenants.ts';
+import * as upkeep from './stored-upkeep.ts';
+import * as verifications from './stored-verifications.ts';
+
+/** The store's verbs on a database, each with the scope that it begins in. */
+export function storeOn(db: Database): Store {
+  return { ...tenantVerbs(db), ...deviceVerbs(db), ...verificationVerbs(db), ...upkeepVerbs(db) };
+}
+
+const ofTenant = (tenant: string): Scope => ({ tenant });
+const ofIts = ({ tenant }: { readonly tenant: string }): Scope => ({ tenant });
+const byKey = (key: Uint8Array | string): Scope => ({ key });
+const byToken = ({ tokenHash }: { readonly tokenHash: Uint8Array }): Scope => ({ key: tokenHash });
+const forUpkeep = (): Scope => 'upkeep';
+
+function tenantVerbs(db: Database) {
+  const { read, write } = binders(db);
+  const findSession = read(byKey, operators.findSession);
+  const touchSession = write(byKey, operators.touchSession);
+  return {
+    createTenant: write(ofIts, tenants.createTenant),
+    setOrigins: write(ofTenant, tenants.setOrigins),
+    setPasskeySettings: write(ofTenant, tenants.setPasskeySettings),
+    tenant: read(ofTenant, tenants.findTenant),
+    knowsOrigin: read(byKey, tenants.knowsOrigin),
+    addApiKey: write(ofTenant, tenants.addApiKey),
+    tenantByApiKey: read(byKey, tenants.tenantByApiKey),
+    addIssuer: write(ofTenant, issuers.addIssuer),
+    removeIssuer: write(ofTenant, issuers.removeIssuer),
+    issuerKey: read(ofTenant, issuers.issuerKey),
+    issuers: read(ofTenant, issuers.listIssuers),
+    setIssuerSource: write(ofTenant, issuers.setIssuerSource),
+    issuerSource: read(ofTenant, issuers.issuerSource),
+    putPolicy: write(ofTenant, tenants.putPolicy),
+    policies: read(ofTenant, tenants.listPolicies),
+    addOperator: write(ofIts, operators.addOperator),
+    operator: read(ofTenant, operators.findOperator),
+    addSignInLink: write(ofTenant, operators.addSignInLink),
+    openSession: write(byToken, operators.openSession),
+    session: async (sessionHash, touch, now) => {
+      const found = await findSession(sessionHash, now);
+      if (found?.due && touch) await touchSession(sessionHash, now);
+      return found?.operator;
+    },
+    closeSession: write(byKey, operators.closeSession),
+    takeLimits: write(([first]) => ofTenant(first?.tenant ?? ''), tenants.takeLimits),
+  } satisfies Partial<Store>;
+}
+
+function deviceVerbs(db: Database) {
+  const { read, write } = binders(db);
+  return {
+    createEnrolment: write(ofIts, devices.createEnrolment),
+    enrolment: read(byKey, devices.findEnrolment),
+    redeemEnrolment: write(({ thumbprint }) => byKey(thumbprint), devices.redeemEnrolment),
+    deviceByThumbprint: read(byKey, devices.deviceByThumbprint),
+    devicesOfSubject: read(ofTenant, devices.devicesOfSubject),
+    consumeJti: write(ofTenant, devices.consumeJti),
+    countEvaluation: write(ofIts, pins.countEvaluation),
+    registerPin: write(ofTenant, pins.registerPin),
+    beginPinChange: write(ofTenant, pins.beginPinChange),
+    takePinChange: write(ofTenant, pins.takePinChange),
+    completePinChange: write(ofIts, pins.completePinChange),
+    beginPasskey: write(ofTenant, passkeys.beginPasskey),
+    takePasskeyChallenge: write(ofTenant, passkeys.takePasskeyChallenge),
+    addPasskey: write(ofIts, passkeys.addPasskey),
+    passkeys: read(ofTenant, passkeys.listPasskeys),
+    removePasskey: write(ofTenant, passkeys.removePasskey),
+    revokeDevice: write(ofTenant, devices.revokeDevice),
+    stopDevice: write(ofTenant, devices.stopDevice),
+  } satisfies Partial<Store>;
+}
+
+function verificationVerbs(db: Database) {
+  const { read, write } = binders(db);
+  const find = read(ofTenant, verifications.find);
+  const operatorList = read(ofTenant, verifications.operatorList);
+  const deviceList = read(ofTenant, requests.deviceList);
+  const settleAll = write(ofTenant, verifications.settleAll);
+  // A read becomes a write only when it meets something over its time.
+  const settled = async (tenant: string, rows: readonly verifications.VerificationRecord[], now: number) => {
+    const overdue = rows.some((row) => verifications.isOverdue(row, now));
+    return (overdue ? await settleAll(tenant, rows, now) : rows).map(verifications.asRow);
+  };
+  return {
+    createVerification: write(ofIts, verifications.createVerification),
+    recordRefusedStart: write(ofIts, verifications.recordRefusedStart),
+    verification: async (tenant, verification, now) => {
+      const found = await find(tenant, verification);
+      const [row] = await settled(tenant, found === undefined ? [] : [found], now);
+      return row;
+    },
+    verificationsOfOperator: async (tenant, operator, now) =>
+      settled(tenant, await operatorList(tenant, operator, now), now),
+    verificationsOfDevice: async (tenant, device, thumbprint, now) => {
+      const rows = await settled(tenant, await deviceList(tenant, device, thumbprint, now), now);
+      return rows.filter((row) => row.state !== 'done' || row.claim === 'open');
+    },
+    accept: write(ofTenant, requests.accept),
+    later: write(ofTenant, requests.later),
+    decline: write(ofTenant, requests.decline),
+    report: write(ofTenant, requests.report),
+    cancel: write(ofTenant, verifications.cancel),
+    consumeAttempt: write(ofIts, attempts.consumeAttempt),
+    recordResult: write(ofIts, attempts.recordResult),
+    claim: write(ofIts, claims.claim),
+    recordSeen: write(ofTenant, verifications.recordSeen),
+  } satisfies Partial<Store>;
+}
+
+function upkeepVerbs(db: Database) {
+  const { read, write } = binders(db);
+  const sweepVerifications = write(forUpkeep, upkeep.sweepVerifications);
+  const sweepRest = write(forUpkeep, upkeep.sweepRest);
+  const linkBatch = write(forUpkeep, audit.linkAuditBatch);
+  return {
+    sweep: async (now) => {
+      let verdicts = 0;
+      for (;;) {
+        const batch = await sweepVerifications(now);
+        verdicts += batch.verdicts;
+        if (batch.handled < devices.SWEEP_BATCH) break;
+        await setImmediate();
+      }
+      await sweepRest(now);
+      return verdicts;
+    },
+    linkAudit: async () => {
+      let linked = 0;
+      for (;;) {
+        const batch = await linkBatch(db.gapless);
+        linked += batch;
+        if (batch < audit.LINK_BATCH) return linked;
+        await setImmediate();
+      }
+    },
+    auditEntries: read(ofTenant, audit.listAuditEntries),
+    subscribe: (topic, listener) => db.subscribe(topic, listener),
+    ping: () => db.ping(),
+    close: () => db.close(),
+  } satisfies Partial<Store>;
+}
+
+/** Verbs are generators; these give them their database and make them promises. The first argument says the scope. */
+function binders(db: Database) {
+  return {
+    read:
+      <F, A extends readonly unknown[], R>(
+        scope: (first: NoInfer<F>) => Scope,
+        verb: (first: F, ...rest: A) => Verb<R>,
+      ) =>
+      async (first: F, ...rest: A): Promise<R> =>
+        db.read(scope(first), () => verb(first, ...rest)),
+    write:
+      <F, A extends readonly unknown[], R>(
+        scope: (first: NoInfer<F>) => Scope,
+        verb: (tx: Transaction, first: F, ...rest: A) => Verb<R>,
+      ) =>
+      async (first: F, ...rest: A): Promise<R> =>
+        db.write(scope(first), (tx) => verb(tx, first, ...rest)),
+  };
+}

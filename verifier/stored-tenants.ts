@@ -1,0 +1,243 @@
+import type { Policy } from '@akashi/circuits';
+import { and, asc, desc, eq, lt, lte, max, or, type SQL, sql } from 'drizzle-orm';
+import type { Tables } from './dialects.ts';
+import type { Actor, NewTenant, PasskeySettings, Tenant } from './records.ts';
+import {
+  command,
+  inserted,
+  queueFor,
+  selection,
+  type Transaction,
+  updated,
+  type Verb,
+  within,
+} from './statement.ts';
+import type { Limit } from './store.ts';
+import { record } from './stored-audit.ts';
+
+// Tenants, their back ends' keys, policies and limits. The contract of each verb stands in store.ts.
+
+const CLI: Actor = { kind: 'cli' };
+const BACKEND: Actor = { kind: 'backend' };
+
+const insertTenant = inserted((tables) => tables.tenants, 'stay');
+const updateTenant = updated(
+  (tables) => tables.tenants,
+  (tables) => tables.tenants.tenant,
+);
+const insertOrigin = inserted((tables) => tables.origins);
+const removeOrigins = command(({ query, tables: { origins } }) =>
+  query.delete(origins).where(eq(origins.tenant, sql.placeholder('tenant'))),
+);
+const insertApiKey = inserted((tables) => tables.apiKeys);
+const insertPolicy = inserted((tables) => tables.policies);
+
+export function* createTenant(
+  tx: Transaction,
+  { tenant, name, origins: list }: NewTenant,
+  now: number,
+): Verb<boolean> {
+  if ((yield* insertTenant({ tenant, name, createdAt: now })) === 0) return false;
+  yield* insertOrigins(tenant, list);
+  yield* record(tx, { tenant, at: now, actor: CLI, event: 'tenant.created', about: { origins: list } });
+  return true;
+}
+
+export function* setOrigins(
+  tx: Transaction,
+  tenant: string,
+  list: readonly string[],
+  now: number,
+): Verb<boolean> {
+  yield* queueFor(`origins ${tenant}`);
+  if ((yield* findTenant(tenant)) === undefined) return false;
+  yield* removeOrigins.run({ tenant });
+  yield* insertOrigins(tenant, list);
+  yield* record(tx, { tenant, at: now, actor: CLI, event: 'tenant.origins_set', about: { origins: list } });
+  return true;
+}
+
+export function* setPasskeySettings(
+  tx: Transaction,
+  tenant: string,
+  settings: PasskeySettings | null,
+  now: number,
+): Verb<boolean> {
+  const { rpId, acceptScreenLock } = settings ?? { rpId: null, acceptScreenLock: false };
+  if ((yield* updateTenant(tenant, { rpId, acceptScreenLock })) === 0) return false;
+  const about = { rpId, acceptScreenLock: acceptScreenLock ? 'yes' : 'no' };
+  yield* record(tx, { tenant, at: now, actor: CLI, event: 'tenant.passkeys_set', about });
+  return true;
+}
+
+const byId = selection(({ query, tables: { tenants, origins } }) =>
+  query
+    .select({
+      name: tenants.name,
+      origin: origins.origin,
+      rpId: tenants.rpId,
+      acceptScreenLock: tenants.acceptScreenLock,
+    })
+    .from(tenants)
+    .leftJoin(origins, eq(origins.tenant, tenants.tenant))
+    .where(eq(tenants.tenant, sql.placeholder('tenant')))
+    .orderBy(asc(origins.origin)),
+);
+
+export function* findTenant(tenant: string): Verb<Tenant | undefined> {
+  const rows = yield* byId.all({ tenant });
+  const [first] = rows;
+  if (first === undefined) return undefined;
+  const { name, rpId, acceptScreenLock } = first;
+  const passkeys = rpId === null ? null : { rpId, acceptScreenLock };
+  return { tenant, name, origins: rows.flatMap(({ origin }) => origin ?? []), passkeys };
+}
+
+const anyWithOrigin = selection(({ query, tables: { origins } }) =>
+  query
+    .select({ tenant: origins.tenant })
+    .from(origins)
+    .where(eq(origins.origin, sql.placeholder('origin')))
+    .limit(1),
+);
+
+export function* knowsOrigin(origin: string): Verb<boolean> {
+  return (yield* anyWithOrigin.one({ origin })) !== undefined;
+}
+
+export function* addApiKey(tx: Transaction, tenant: string, keyHash: Uint8Array, now: number): Verb<void> {
+  yield* insertApiKey({ keyHash, tenant, createdAt: now });
+  yield* record(tx, { tenant, at: now, actor: CLI, event: 'tenant.api_key_added' });
+}
+
+const apiKey = selection(({ query, tables: { apiKeys } }) =>
+  query
+    .select({ tenant: apiKeys.tenant })
+    .from(apiKeys)
+    .where(eq(apiKeys.keyHash, sql.placeholder('keyHash'))),
+);
+
+export function* tenantByApiKey(keyHash: Uint8Array): Verb<Tenant | undefined> {
+  const row = yield* apiKey.one({ keyHash });
+  if (row === undefined) return undefined;
+  yield* within({ tenant: row.tenant });
+  return yield* findTenant(row.tenant);
+}
+
+const newestVersion = selection(({ query, tables: { policies } }) =>
+  query
+    .select({ version: max(policies.version) })
+    .from(policies)
+    .where(
+      and(eq(policies.tenant, sql.placeholder('tenant')), eq(policies.policy, sql.placeholder('policy'))),
+    ),
+);
+
+export function* putPolicy(
+  tx: Transaction,
+  tenant: string,
+  { policy, facts, purposes, transaction }: Omit<Policy, 'version'>,
+  now: number,
+): Verb<Policy> {
+  yield* queueFor(`policies ${tenant}`);
+  const newest = yield* newestVersion.one({ tenant, policy });
+  const version = (newest?.version ?? 0) + 1;
+  const values = { tenant, policy, version, facts, purposes, transaction: transaction ?? null };
+  yield* insertPolicy({ ...values, createdAt: now });
+  const about = {
+    policy,
+    version,
+    facts: facts.map((fact) => (typeof fact === 'string' ? fact : JSON.stringify(fact))),
+    ...(transaction && { transactionFrom: transaction.from, transactionDesk: transaction.desk }),
+  };
+  yield* record(tx, { tenant, at: now, actor: BACKEND, event: 'tenant.policy_put', about });
+  return asPolicy({ ...values, version });
+}
+
+const policiesOf = selection(({ query, tables: { policies } }) =>
+  query
+    .select({
+      policy: policies.policy,
+      version: policies.version,
+      facts: policies.facts,
+      purposes: policies.purposes,
+      transaction: policies.transaction,
+    })
+    .from(policies)
+    .where(eq(policies.tenant, sql.placeholder('tenant')))
+    .orderBy(asc(policies.policy), desc(policies.version)),
+);
+
+export function* listPolicies(tenant: string): Verb<readonly Policy[]> {
+  const rows = yield* policiesOf.all({ tenant });
+  return rows.filter((row, i) => row.policy !== rows[i - 1]?.policy).map(asPolicy);
+}
+
+function asPolicy({
+  policy,
+  version,
+  facts,
+  purposes,
+  transaction,
+}: Pick<
+  Tables['policies']['$inferSelect'],
+  'policy' | 'version' | 'facts' | 'purposes' | 'transaction'
+>): Policy {
+  return { policy, version, facts, purposes, ...(transaction === null ? {} : { transaction }) };
+}
+
+export function* takeLimits(
+  _tx: Transaction,
+  wanted: readonly Limit[],
+  now: number,
+): Verb<{ readonly granted: number; readonly retryAfter: number }> {
+  for (const [granted, limit] of wanted.entries()) {
+    const retryAfter = yield* takeLimit(limit, now);
+    if (retryAfter > 0) return { granted, retryAfter };
+  }
+  return { granted: wanted.length, retryAfter: 0 };
+}
+
+/**
+ * One statement, so that of many who come at once each finds what the one before it left. The window begins with the
+ * first one taken, so that not all windows of a tenant begin at once.
+ */
+const take = command(({ query, tables: { limits } }) =>
+  query
+    .insert(limits)
+    .values({
+      tenant: sql.placeholder('tenant'),
+      key: sql.placeholder('key'),
+      used: 1,
+      endsAt: sql.placeholder('endsAt'),
+    })
+    .onConflictDoUpdate({
+      target: [limits.tenant, limits.key],
+      set: {
+        used: sql`CASE WHEN ${limits.endsAt} <= ${sql.placeholder('now')} THEN 1 ELSE ${limits.used} + 1 END`,
+        endsAt: sql`CASE WHEN ${limits.endsAt} <= ${sql.placeholder('now')} THEN excluded.ends_at ELSE ${limits.endsAt} END`,
+      },
+      setWhere: or(
+        lte(limits.endsAt, sql.placeholder('now')),
+        lt(limits.used, sql.placeholder('count')),
+      ) as SQL,
+    }),
+);
+const endOf = selection(({ query, tables: { limits } }) =>
+  query
+    .select({ endsAt: limits.endsAt })
+    .from(limits)
+    .where(and(eq(limits.tenant, sql.placeholder('tenant')), eq(limits.key, sql.placeholder('key')))),
+);
+
+/** 0, or the seconds until one can be taken again. */
+function* takeLimit({ tenant, key, count, seconds }: Limit, now: number): Verb<number> {
+  yield* within({ tenant });
+  if ((yield* take.run({ tenant, key, count, now, endsAt: now + seconds })) > 0) return 0;
+  const window = yield* endOf.one({ tenant, key });
+  return Math.max(1, (window?.endsAt ?? now) - now);
+}
+
+function* insertOrigins(tenant: string, list: readonly string[]): Verb<void> {
+  for (const origin of new Set(list)) yield* insertOrigin({ tenant, origin });
+}
