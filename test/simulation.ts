@@ -35,8 +35,8 @@ const OUTSTANDING = 2;
 /** An unclaimed pass and a session outlive each verification. */
 const END_SECONDS = [900, 700] as const;
 
-/** How soon a flight goes on, by where it stands: checking proofs takes longest, and much comes in between. */
-const PATIENCE = { read: 4, write: 4, proofs: 0.5 } as const;
+/** How soon a flight goes on, by where it stands: what is slow lets much come in between. */
+const PATIENCE = { read: 4, write: 1.5, proofs: 0.5 } as const;
 
 type Step = () => Promise<void> | void;
 
@@ -128,7 +128,7 @@ class Scheduler {
       [2 * this.#responses.length, () => this.#answer(take(this.#responses, this.#chance))],
       [acting.length === 0 ? 0 : 2, () => this.#act(acting)],
       [0.08 * arriving, () => this.#lose(take(this.#requests, this.#chance))],
-      [0.12 * arriving, () => this.#repeat(pick(this.#requests))],
+      [0.2 * arriving, () => this.#repeat(pick(this.#requests))],
       [0.1 * this.#responses.length, () => this.#loseAnswer(take(this.#responses, this.#chance))],
       [over ? 0 : 0.06 * up.length, () => this.#crash(pick(up))],
       [down.length === 0 ? 0 : 1 / (1 + up.length), () => this.#start(pick(down))],

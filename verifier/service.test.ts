@@ -137,7 +137,7 @@ describe('every second', () => {
       headers: { authorization: `Bearer ${session}`, accept: 'text/event-stream' },
     });
     expect(await response.text()).toContain('"verdict":"expired"');
-    await expect.poll(() => log.map((entry) => entry.event), { timeout: 5000 }).toContain('audit.broken');
+    await expect.poll(() => log.map((entry) => entry.event), { timeout: 5000 }).toContain('audit.failed');
     await service.close();
   });
 });

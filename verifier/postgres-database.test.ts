@@ -1,0 +1,278 @@
+import { setTimeout } from 'node:timers/promises';
+import { sql } from 'drizzle-orm';
+import type pg from 'pg';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { checkDurability } from './postgres-connections.ts';
+import { PostgresDatabase } from './postgres-database.ts';
+import {
+  asUser,
+  type Cable,
+  createTestDatabase,
+  emptyTables,
+  layCable,
+  type TestDatabase,
+} from './postgres-fixtures.ts';
+import { openPostgresStore } from './postgres-store.ts';
+import { selection, updated, within } from './statement.ts';
+import type { Store } from './store.ts';
+import {
+  accepted,
+  addTenants,
+  enrolled,
+  events,
+  hash,
+  id,
+  NOW,
+  result,
+  started,
+  thumb,
+  use,
+} from './store-fixtures.ts';
+
+// What holds of the server's connections, whatever the verbs do: durability, cuts, floods, wake-ups.
+
+let database: TestDatabase;
+let cable: Cable;
+let store: Store;
+const random = (length: number) => new Uint8Array(length);
+const bank = { tenant: 'bank' };
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  cable = await layCable(database.url);
+  store = await openPostgresStore({ url: cable.url });
+});
+afterAll(async () => {
+  await store.close();
+  await cable.close();
+  await database.remove();
+});
+beforeEach(async () => {
+  await emptyTables(database);
+  await addTenants(store);
+});
+afterEach(() => cable.mend());
+
+const evaluation = (label: string) =>
+  ({ ...bank, device: id('phone'), use: 'current', digest: hash(label) }) as const;
+const triesOf = async () => (await store.deviceByThumbprint(thumb('phone'), NOW))?.tries;
+
+describe('a server', () => {
+  it('is refused where an acknowledged commit could be lost', async () => {
+    const weaker = new URL(database.url);
+    weaker.searchParams.set('options', '-c synchronous_commit=off');
+    await expect(openPostgresStore({ url: weaker.href })).rejects.toThrow(
+      'postgres does not hold synchronous_commit',
+    );
+    for (const weak of ['fsync', 'full_page_writes']) {
+      const query = async (_text: string, [name]: string[]) => ({
+        rows: [{ value: name === weak ? 'off' : 'on' }],
+      });
+      await expect(checkDurability({ query } as unknown as pg.ClientBase)).rejects.toThrow(
+        `does not hold ${weak}`,
+      );
+    }
+  });
+
+  it('is asked for durable commits even where the role is not', async () => {
+    await asUser(database.superuser, (client) =>
+      client.query(`ALTER ROLE ${database.role} SET synchronous_commit = off`),
+    );
+    const db = await PostgresDatabase.open({ url: database.url, random });
+    const setting = selection(({ query }) =>
+      query
+        .select({ value: sql<string>`current_setting('synchronous_commit')` })
+        .from(sql`(SELECT 1) AS one`),
+    );
+    expect(await db.read(bank, () => setting.one())).toEqual({ value: 'on' });
+    await db.close();
+    await asUser(database.superuser, (client) =>
+      client.query(`ALTER ROLE ${database.role} RESET synchronous_commit`),
+    );
+  });
+
+  it('that is not there is an error at the start', async () => {
+    cable.cut(true);
+    await expect(openPostgresStore({ url: cable.url })).rejects.toThrow();
+  });
+});
+
+describe('a connection that is cut', () => {
+  it('costs nothing when it was idle, for reads and for writes', async () => {
+    await enrolled(store, 'phone');
+    cable.cut();
+    expect((await store.tenant('bank'))?.name).toBe('The bank');
+    cable.cut();
+    expect(await store.countEvaluation(evaluation('a'), NOW)).toMatchObject({ triesLeft: 4 });
+  });
+
+  it('before the commit lets the transaction run again, once', async () => {
+    await enrolled(store, 'phone');
+    cable.cutBehind('update "devices"');
+    expect(await store.countEvaluation(evaluation('a'), NOW)).toMatchObject({ triesLeft: 4 });
+    expect(await triesOf()).toBe(1);
+  });
+
+  it('behind the commit lets nothing run again: the try stays counted, once', async () => {
+    await enrolled(store, 'phone');
+    cable.cutBehind('COMMIT\0');
+    await expect(store.countEvaluation(evaluation('a'), NOW)).rejects.toMatchObject({ code: 'busy' });
+    await expect.poll(triesOf).toBe(1);
+    expect((await events(store)).filter((event) => event === 'pin.evaluated')).toHaveLength(1);
+  });
+
+  it('for good is busy, and over when the server is back', async () => {
+    cable.cut(true);
+    const began = performance.now();
+    const calls = [
+      store.tenant('bank'),
+      store.ping(),
+      store.takeLimits([{ ...bank, key: 'k', count: 1, seconds: 1 }], NOW),
+    ];
+    for (const call of await Promise.allSettled(calls)) {
+      expect(call).toMatchObject({
+        status: 'rejected',
+        reason: { code: 'busy', retryAfter: expect.any(Number) },
+      });
+    }
+    expect(performance.now() - began).toBeLessThan(3_000);
+    cable.mend();
+    await store.ping();
+    expect((await store.tenant('bank'))?.name).toBe('The bank');
+  });
+
+  it('is no verdict: a pass that nobody confirmed stands or does not, once', async () => {
+    await enrolled(store, 'phone');
+    await accepted(store, 'v');
+    await store.consumeAttempt(use('v'), NOW);
+    cable.cutBehind('COMMIT\0');
+    await expect(store.recordResult(result('v'), NOW)).rejects.toMatchObject({ code: 'busy' });
+    const row = async () => (await store.verification('bank', id('v'), NOW))?.verdict;
+    await expect.poll(row).toBe('passed');
+    expect((await events(store)).filter((event) => event === 'verification.passed')).toHaveLength(1);
+  });
+});
+
+describe('verbs that are in each other’s way', () => {
+  const nameOf = updated(
+    (tables) => tables.tenants,
+    (tables) => tables.tenants.tenant,
+  );
+
+  it('in a circle are run again: both are done', async () => {
+    const db = await PostgresDatabase.open({ url: database.url, random });
+    let runs = 0;
+    const both = (first: string, second: string) =>
+      db.write({ tenant: first }, function* () {
+        runs += 1;
+        yield* within({ tenant: first });
+        yield* nameOf(first, { acceptScreenLock: true });
+        yield* pause.one();
+        yield* within({ tenant: second });
+        yield* nameOf(second, { acceptScreenLock: true });
+        return second;
+      });
+    expect(await Promise.all([both('bank', 'shop'), both('shop', 'bank')])).toEqual(['shop', 'bank']);
+    expect(runs).toBe(3);
+    await db.close();
+  });
+
+  it('wait for a while only, and then are busy', async () => {
+    await enrolled(store, 'phone');
+    await asUser(database.superuser, async (client) => {
+      await client.query('BEGIN');
+      await client.query('SELECT 1 FROM devices FOR UPDATE');
+      await expect(store.countEvaluation(evaluation('a'), NOW)).rejects.toMatchObject({ code: 'busy' });
+    });
+    expect(await triesOf()).toBe(0);
+  });
+
+  it('beyond what may wait are refused at once, and the others are done', async () => {
+    await asUser(database.superuser, async (client) => {
+      await client.query('BEGIN');
+      await client.query('LOCK TABLE views IN ACCESS EXCLUSIVE MODE');
+      await started(store, 'v');
+      const seen = Array.from({ length: 530 }, () =>
+        store.recordSeen('bank', id('v'), id('operator bank'), NOW),
+      );
+      const refused = Promise.allSettled(seen).then((all) =>
+        all.filter(({ status }) => status === 'rejected'),
+      );
+      await setTimeout(300);
+      await client.query('COMMIT');
+      const answers = await refused;
+      expect(answers.length).toBeGreaterThanOrEqual(20);
+      expect(answers.length).toBeLessThan(40);
+      for (const answer of answers) expect(answer).toMatchObject({ reason: { code: 'busy', retryAfter: 2 } });
+    });
+    expect((await events(store)).filter((event) => event === 'verdict.seen')).toHaveLength(1);
+  });
+});
+
+const pause = selection(({ query }) =>
+  query.select({ done: sql`pg_sleep(0.2)::text` }).from(sql`(SELECT 1) AS one`),
+);
+
+describe('changes made by another verifier', () => {
+  let other: Store;
+  let heard: string[];
+  let stop: () => void;
+
+  beforeEach(async () => {
+    other = await openPostgresStore({ url: database.url });
+    heard = [];
+    await setTimeout(20);
+    stop = store.subscribe(`verification:${id('v')}`, () => heard.push('v'));
+  });
+  afterEach(async () => {
+    stop();
+    await other.close();
+  });
+
+  it('are heard at once, and only by who listens for them', async () => {
+    const began = performance.now();
+    await started(other, 'w');
+    await setTimeout(100);
+    expect(heard).toEqual([]);
+    await started(other, 'v');
+    await expect.poll(() => heard, { interval: 2, timeout: 900 }).toEqual(['v']);
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
+
+  it('are looked for when the connection that listens was lost, and heard again after', async () => {
+    cable.cut(true);
+    await started(other, 'v');
+    expect(heard).toEqual([]);
+    await expect.poll(() => heard.length, { timeout: 3_000 }).toBeGreaterThan(0);
+    cable.mend();
+    await setTimeout(2_500);
+    heard.length = 0;
+    await other.cancel('bank', id('v'), { kind: 'backend' }, NOW);
+    await expect.poll(() => heard.length, { interval: 2, timeout: 500 }).toBeGreaterThan(0);
+  });
+
+  it('that were never told are found by looking again', async () => {
+    const { tenant, subject } = await started(other, 'v');
+    await expect.poll(() => heard.length).toBeGreaterThan(0);
+    await setTimeout(100);
+    heard.length = 0;
+    await asUser(database.superuser, (client) =>
+      client.query('UPDATE verifications SET later = true WHERE tenant = $1 AND subject = $2', [
+        tenant,
+        subject,
+      ]),
+    );
+    await expect.poll(() => heard.length, { timeout: 12_000 }).toBeGreaterThan(0);
+  });
+
+  it('name no subject to other roles of the database', async () => {
+    const seen: string[] = [];
+    await asUser(database.superuser, async (client) => {
+      client.on('notification', ({ payload }) => void seen.push(payload ?? ''));
+      await client.query('LISTEN akashi');
+      await started(other, 'v', { subject: 'customer-7' });
+      await expect.poll(() => seen.length).toBeGreaterThan(0);
+    });
+    expect(seen.join()).toMatch(/^[\w-]{22}(?:,[\w-]{22})+$/);
+  });
+});
