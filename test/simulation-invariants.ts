@@ -1,7 +1,8 @@
 import { type AuditEntry, type AuditHead, auditOrigin, type Store, verifyAudit } from '@akashi/verifier';
-import type { Database as Connection, Statement } from 'better-sqlite3';
+import type { Database as Connection } from 'better-sqlite3';
 import { BOUNDS } from '../verifier/store.ts';
 import type { Answer, Handling, Intent, Message } from './simulation-network.ts';
+import { type DeviceState, States, type VerificationState } from './simulation-states.ts';
 import type { World } from './simulation-world.ts';
 
 // What must hold after every step. The database is read past the store; what a pass needs is known by the books of the
@@ -12,38 +13,6 @@ export class Violation extends Error {
   override readonly name = 'Violation';
 }
 
-interface VerificationState {
-  readonly verification: string;
-  readonly tenant: string;
-  readonly subject: string;
-  readonly mode: string;
-  readonly state: string;
-  readonly device: string | null;
-  readonly attempt: string | null;
-  readonly lastAttempt: string | null;
-  readonly attemptsUsed: number;
-  readonly verdict: string | null;
-  readonly factors: string;
-  readonly decidedAt: number | null;
-  readonly expiresAt: number;
-  readonly claim: string | null;
-  readonly claimTries: number;
-}
-
-interface DeviceState {
-  readonly device: string;
-  readonly tenant: string;
-  readonly subject: string;
-  readonly state: string;
-  readonly tries: number;
-  readonly commitment: string | null;
-}
-
-const VERIFICATIONS = `SELECT verification, tenant, subject, mode, state, device, attempt, last_attempt AS lastAttempt,
-  attempts_used AS attemptsUsed, verdict, factors, decided_at AS decidedAt, expires_at AS expiresAt, claim,
-  claim_tries AS claimTries FROM verifications WHERE tenant IN (?, ?)`;
-const DEVICES = `SELECT device, tenant, subject, state, tries, commitment FROM devices WHERE tenant IN (?, ?)`;
-
 /** What may bring about each verdict; `expired`, time alone. */
 const CAUSES: Readonly<Record<string, Intent['what']>> = {
   ...{ passed: 'present', failed: 'present', declined: 'decline', reported: 'report', cancelled: 'cancel' },
@@ -51,8 +20,7 @@ const CAUSES: Readonly<Record<string, Intent['what']>> = {
 
 export class Invariants {
   readonly #world: World;
-  readonly #readVerifications: Statement<unknown[], VerificationState>;
-  readonly #readDevices: Statement<unknown[], DeviceState>;
+  readonly #states: States;
   #verifications = new Map<string, VerificationState>();
   #devices = new Map<string, DeviceState>();
   /** Attempts that were used up, and those whose proofs were looked at. */
@@ -71,8 +39,7 @@ export class Invariants {
 
   constructor(world: World, reader: Connection) {
     this.#world = world;
-    this.#readVerifications = reader.prepare(VERIFICATIONS);
-    this.#readDevices = reader.prepare(DEVICES);
+    this.#states = new States(reader);
     this.afterStep(undefined);
   }
 
@@ -97,8 +64,8 @@ export class Invariants {
   /** Something may have been written, on behalf of this message. */
   afterStep(message: Message | undefined): void {
     const { tenants } = this.#world;
-    const devices = this.#readDevices.all(...tenants);
-    const rows = this.#readVerifications.all(...tenants);
+    const devices = this.#states.devices(tenants);
+    const rows = this.#states.verifications(tenants);
     const before = this.#verifications;
     for (const device of devices) this.#holdDevice(device, message?.intent);
     this.#devices = new Map(devices.map((device) => [device.device, device]));

@@ -1,9 +1,10 @@
 import type { Store } from '@akashi/verifier';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ProofChecker } from '../verifier/checker.ts';
-import { type Outcome, type Sabotage, simulate } from './simulation.ts';
+import { type Outcome, simulate } from './simulation.ts';
 import { type Means, openMeans, Room } from './simulation-room.ts';
 import { signAtOnce } from './simulation-signatures.ts';
+import type { Sabotage } from './simulation-verifiers.ts';
 import type { World } from './simulation-world.ts';
 
 // The life of verifications under a scheduler that may do anything at any time (simulation.ts), and that each of its
@@ -153,8 +154,8 @@ test('a store that passes what was reported meanwhile is seen', async () => {
     async recordResult(result, now) {
       const row = await store.recordResult(result, now);
       if (!result.passed || row.verdict === 'passed') return row;
-      const pass =
-        "UPDATE verifications SET verdict = 'passed', state = 'done', decided_at = ? WHERE verification = ?";
+      const pass = `UPDATE verifications SET verdict = 'passed', state = 'done', decided_at = ?, request = NULL,
+        attempt = NULL, attempt_nonce = NULL, claim = iif(mode = 'precall', 'open', NULL) WHERE verification = ?`;
       world.room.writer.prepare(pass).run(now, result.verification);
       return { ...row, verdict: 'passed', state: 'done' };
     },

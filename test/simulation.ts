@@ -1,24 +1,15 @@
-import { createApp, type Store } from '@akashi/verifier';
-import type { Hono } from 'hono';
-import type { ProofChecker } from '../verifier/checker.ts';
 import { storeOn } from '../verifier/store-verbs.ts';
-import { issuersFor } from '../verifier/verifier.ts';
 import { Chance } from './simulation-chance.ts';
 import { Invariants } from './simulation-invariants.ts';
 import { type Answer, type Handling, type Message, summary } from './simulation-network.ts';
 import { ORIGIN, ProofLedger, type Room, VERIFIERS } from './simulation-room.ts';
-import { Flight, TurnDatabase, Turns } from './simulation-turns.ts';
+import { Flight, Turns } from './simulation-turns.ts';
+import { type Sabotage, Verifiers } from './simulation-verifiers.ts';
 import { furnish, World } from './simulation-world.ts';
 
 // A life of verifications from one number. The real app runs in several verifiers over one real database file; the scheduler
 // alone says what happens next: which message is delivered, repeated or lost, which transaction is run or fails, which
 // verifier dies or comes back, how much time passes. The same seed does the same again, step by step.
-
-/** Puts a fault into the product, to show that the invariants see it. */
-export interface Sabotage {
-  readonly store?: (store: Store, world: World) => Store;
-  readonly checker?: (checker: ProofChecker) => ProofChecker;
-}
 
 export interface Outcome {
   readonly seed: number;
@@ -37,6 +28,13 @@ const END_SECONDS = [900, 700] as const;
 
 /** How soon a flight goes on, by where it stands: what is slow lets much come in between. */
 const PATIENCE = { read: 4, write: 1.5, proofs: 0.5 } as const;
+
+/** Seconds that pass at once. */
+const PASSING = [
+  [30, 12],
+  [3, 70],
+  [1, 400],
+] as const;
 
 type Step = () => Promise<void> | void;
 
@@ -63,15 +61,13 @@ class Scheduler {
   readonly #chance: Chance;
   readonly #turns = new Turns();
   readonly #ledger: ProofLedger;
-  readonly #sabotage: Sabotage;
+  readonly #verifiers: Verifiers;
   /** What is on its way to verifiers, inside of them, and on its way back. */
   readonly #requests: Message[] = [];
   readonly #handlings: Handling[] = [];
   readonly #responses: { readonly message: Message; readonly answer: Answer | undefined }[] = [];
   /** Upkeep under way, and where. */
   readonly #upkeep = new Map<Flight, { readonly verifier: number; fault?: unknown }>();
-  readonly #apps: (Hono | undefined)[] = [];
-  readonly #stores: Store[] = [];
   #invariants: Invariants | undefined;
   readonly #calls: number;
   #messages = 0;
@@ -79,7 +75,6 @@ class Scheduler {
 
   constructor(room: Room, seed: number, sabotage: Sabotage) {
     this.#room = room;
-    this.#sabotage = sabotage;
     this.#chance = new Chance(`scheduler ${seed}`);
     this.#calls = this.#chance.oneIn(CALLS.oneIn) ? CALLS.long : CALLS.usual;
     this.#ledger = new ProofLedger(this.#turns, room.means, (flight) => {
@@ -87,6 +82,7 @@ class Scheduler {
       if (handling !== undefined) this.#invariants?.onCheck(handling);
     });
     this.#world = new World(String(seed), room, this.#ledger);
+    this.#verifiers = new Verifiers(this.#world, this.#turns, sabotage);
   }
 
   note(line: string): void {
@@ -111,8 +107,7 @@ class Scheduler {
 
   /** All that could happen now. */
   #steps(): readonly (readonly [number, Step])[] {
-    const up = this.#apps.flatMap((app, verifier) => (app === undefined ? [] : [verifier]));
-    const down = this.#apps.flatMap((app, verifier) => (app === undefined ? [verifier] : []));
+    const { up, down } = this.#verifiers;
     const pick = this.#chance.pick.bind(this.#chance);
     const arriving = up.length === 0 ? 0 : this.#requests.length;
     const standing = [...this.#handlings.map(({ flight }) => flight), ...this.#upkeep.keys()].map(
@@ -133,17 +128,7 @@ class Scheduler {
       [over ? 0 : 0.06 * up.length, () => this.#crash(pick(up))],
       [down.length === 0 ? 0 : 1 / (1 + up.length), () => this.#start(pick(down))],
       [over || up.length === 0 ? 0 : 0.2, () => this.#keepHouse(pick(up))],
-      [
-        over ? 0 : 0.5,
-        () =>
-          this.#pass(
-            this.#chance.weighed([
-              [30, 12],
-              [3, 70],
-              [1, 400],
-            ]),
-          ),
-      ],
+      [over ? 0 : 0.5, () => this.#pass(this.#chance.weighed(PASSING))],
     ];
   }
 
@@ -165,7 +150,7 @@ class Scheduler {
     await this.#turns.begin(flight, async () => {
       const { method, path, headers, body } = message;
       const init = body === undefined ? { method, headers } : { method, headers, body };
-      const response = await this.#apps[verifier]?.fetch(new Request(`${ORIGIN}${path}`, init));
+      const response = await this.#verifiers.app(verifier)?.fetch(new Request(`${ORIGIN}${path}`, init));
       if (response !== undefined) handling.answer = await readAnswer(response);
     });
     await this.#after(flight);
@@ -229,7 +214,7 @@ class Scheduler {
   /** The process is gone between two steps: what it had written stays, what it was about to do does not happen. */
   #crash(verifier: number): void {
     this.note(`verifier ${verifier} dies`);
-    this.#apps[verifier] = undefined;
+    this.#verifiers.die(verifier);
     for (const handling of this.#handlings.filter((one) => one.verifier === verifier)) {
       this.#handlings.splice(this.#handlings.indexOf(handling), 1);
       this.#responses.push({ message: handling.message, answer: undefined });
@@ -240,23 +225,7 @@ class Scheduler {
 
   #start(verifier: number): void {
     this.note(`verifier ${verifier} starts`);
-    const { keys, verificationKeys } = this.#room.means;
-    const plain = storeOn(new TurnDatabase(this.#room.database(verifier), this.#turns));
-    const store = this.#sabotage.store?.(plain, this.#world) ?? plain;
-    const checker = this.#sabotage.checker?.(this.#ledger) ?? this.#ledger;
-    const now = () => this.#world.now;
-    const log = () => {};
-    const read = async () => {
-      throw new Error('nobody publishes here');
-    };
-    this.#stores[verifier] = store;
-    this.#apps[verifier] = createApp({
-      ...{ store, checker, now, keys, verificationKeys, log, origin: ORIGIN },
-      issuers: issuersFor({ store, now, origin: ORIGIN, log, read }),
-      random: (length) => this.#room.chance.bytes(length),
-      notify: async ({ tenant, subject, verification }) => this.#world.notify(tenant, subject, verification),
-      alert: async () => {},
-    });
+    this.#verifiers.start(verifier);
   }
 
   #pass(seconds: number): void {
@@ -267,7 +236,7 @@ class Scheduler {
   /** What a verifier does every second: ends what is over its time, links the audit. */
   async #keepHouse(verifier: number): Promise<void> {
     this.note(`verifier ${verifier} keeps house`);
-    const store = this.#stores[verifier];
+    const store = this.#verifiers.store(verifier);
     const flight = new Flight(`upkeep of ${verifier}`);
     const upkeep: { readonly verifier: number; fault?: unknown } = { verifier };
     this.#upkeep.set(flight, upkeep);
