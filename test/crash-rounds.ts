@@ -2,7 +2,14 @@ import { randomBytes, randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { deviceStatus, parse, pendingRequest } from '@akashi/circuits';
-import { type AuditHead, auditOrigin, createTenant, type Store, verifyAudit } from '@akashi/verifier';
+import {
+  AuditBroken,
+  type AuditHead,
+  auditOrigin,
+  createTenant,
+  type Store,
+  verifyAudit,
+} from '@akashi/verifier';
 import { createTestDatabase } from '../verifier/postgres-fixtures.ts';
 import { openStore, type StoreLocation } from '../verifier/stores.ts';
 import {
@@ -42,6 +49,7 @@ export interface CrashResult {
 
 const PHONES = 4;
 const TENANT = 'aoba';
+const AUDIT_PAGE = 1000;
 /** The kill comes after so many things were told, and so many milliseconds: at any step of a verification. */
 const KILL_AFTER = { least: 4, most: 40, ms: 30 } as const;
 /** A load that gets nowhere is killed, too. */
@@ -251,17 +259,17 @@ class AuditWatch {
   }
 
   async read(): Promise<void> {
-    await this.#store.linkAudit();
-    for (;;) {
-      const entries = await this.#store.auditEntries(TENANT, this.#head.seq, 1000);
-      if (entries.length === 0) return;
-      try {
+    try {
+      await this.#store.linkAudit();
+      for (;;) {
+        const entries = await this.#store.auditEntries(TENANT, this.#head.seq, AUDIT_PAGE);
+        if (entries.length === 0) return;
         this.#head = verifyAudit(TENANT, entries, { start: this.#head });
-      } catch {
-        this.holds = false;
-        return;
+        for (const { content } of entries) this.#note(JSON.parse(content) as Record<string, unknown>);
       }
-      for (const { content } of entries) this.#note(JSON.parse(content) as Record<string, unknown>);
+    } catch (cause) {
+      if (!(cause instanceof AuditBroken)) throw cause;
+      this.holds = false;
     }
   }
 
