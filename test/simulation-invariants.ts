@@ -51,6 +51,7 @@ export class Invariants {
 
   /** A verifier is about to look at the proofs of this presentation. */
   onCheck({ message: { intent } }: Handling): void {
+    if (intent.what === 'change') return;
     const { attempt = '' } = intent.presented ?? {};
     const row = this.#verifications.get(intent.verification ?? '');
     hold(
@@ -140,16 +141,25 @@ export class Invariants {
         'tries count something else',
       );
     }
-    if (now.tries < before.tries) {
+    if (now.commitment !== before.commitment) {
+      const { from, to, intact = false } = intent?.changed ?? {};
+      hold(own && from === before.commitment && to === now.commitment, 'a PIN was changed by something else');
+      hold(intact && before.state === 'active', 'a PIN was changed without a proof of the old one');
+      this.#reset(now.device);
+    } else if (now.tries < before.tries) {
       const { presented } = intent ?? {};
       const proven = presented?.intact === true && presented.commitment === now.commitment;
       hold(
         own && proven && this.#checked.has(presented.attempt),
         'tries come back without a proof of the PIN',
       );
-      this.#evaluated.delete(now.device);
-      this.#resets.set(now.device, (this.#resets.get(now.device) ?? 0) + 1);
+      this.#reset(now.device);
     }
+  }
+
+  #reset(device: string): void {
+    this.#evaluated.delete(device);
+    this.#resets.set(device, (this.#resets.get(device) ?? 0) + 1);
   }
 
   #holdVerification(
@@ -217,8 +227,6 @@ export class Invariants {
     );
     hold(presented.code === code, 'passed with another code');
     hold(presented.intact && presented.commitment === owner?.commitment, 'passed without a good proof');
-    const phone = this.#world.phones.find((one) => one.device === device);
-    hold(presented.commitment === phone?.commitment, 'passed with another PIN');
     hold(owner?.state === 'active', 'passed by a device that is not active');
     // By the clock when the result was handed to the store: a transaction may wait for its turn.
     hold((now.decidedAt ?? Number.POSITIVE_INFINITY) < now.expiresAt, 'passed after its time');

@@ -12,6 +12,13 @@ export interface Presented {
   readonly intact: boolean;
 }
 
+/** A new PIN in the place of the old one. */
+export interface Changed {
+  readonly from: string;
+  readonly to: string;
+  readonly intact: boolean;
+}
+
 /** What a call is for, by the books of who makes it. */
 export interface Intent {
   readonly what:
@@ -28,6 +35,8 @@ export interface Intent {
     | 'report'
     | 'evaluate'
     | 'present'
+    | 'begin change'
+    | 'change'
     | 'status';
   /** Of the caller. */
   readonly tenant: string;
@@ -38,6 +47,7 @@ export interface Intent {
   readonly blinded?: string;
   readonly idempotencyKey?: string;
   readonly presented?: Presented;
+  readonly changed?: Changed;
   /** It names something that this caller must not learn anything about. */
   readonly foreign?: boolean;
 }

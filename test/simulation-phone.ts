@@ -3,7 +3,9 @@ import {
   type DeviceKey,
   type DpopCall,
   FACTS,
+  fieldFromBytes,
   parseRequest,
+  pinChangeChallenge,
   type Request,
   signalsToArray,
   signDpop,
@@ -30,7 +32,7 @@ export interface PhoneParts {
   readonly tenant: string;
   readonly subject: string;
   readonly device: string;
-  readonly key: DeviceKey;
+  readonly key: DeviceKey & { readonly thumbprint: string };
   /** Of the right PIN. */
   readonly commitment: string;
 }
@@ -39,8 +41,8 @@ export interface PhoneParts {
 const TEMPERS = [
   { calls: 1, evaluates: 1, mistakes: 5 },
   { calls: 6, evaluates: 1, mistakes: 6 },
-  { calls: 8, evaluates: 1, mistakes: 1 },
-  { calls: 8, evaluates: 12, mistakes: 4 },
+  { calls: 14, evaluates: 1, mistakes: 1 },
+  { calls: 12, evaluates: 40, mistakes: 2 },
 ] as const;
 
 /** A customer with a phone: mostly in good faith, sometimes mistaken, sometimes an attacker who owns the device. */
@@ -49,16 +51,20 @@ export class SimulatedPhone implements Client {
   readonly tenant: string;
   readonly subject: string;
   readonly device: string;
-  readonly commitment: string;
+  /** Of the right PIN, as far as this phone knows. */
+  commitment: string;
   outstanding = 0;
   readonly #world: World;
   readonly #key: DeviceKey;
+  readonly #thumbprint: string;
   readonly #heard = new Map<string, Heard>();
   readonly #temper: { readonly calls: number; readonly evaluates: number; readonly mistakes: number };
   /** A presentation that was sent and may be sent again, signed anew. */
   #sent:
     | { readonly intent: Omit<Intent, 'tenant'>; readonly path: string; readonly body: object }
     | undefined;
+  /** A change of PIN that has begun. */
+  #change: { readonly nonce: string; readonly to: string } | undefined;
   #nonce: string;
 
   constructor(world: World, { name, tenant, subject, device, key, commitment }: PhoneParts) {
@@ -69,6 +75,7 @@ export class SimulatedPhone implements Client {
     this.device = device;
     this.commitment = commitment;
     this.#key = key;
+    this.#thumbprint = key.thumbprint;
     this.#temper = world.chance.pick(TEMPERS);
     // As if it had called before.
     this.#nonce = newNonce(world.room.means.keys.nonceKey, world.now);
@@ -98,6 +105,7 @@ export class SimulatedPhone implements Client {
       [heard.length === 0 ? 3 : 0.5, () => this.#sign({ what: 'list' }, 'GET', '/v1/requests')],
       [0.2, () => this.#sign({ what: 'status' }, 'GET', '/v1/devices/current')],
       [0.04, () => this.#sign({ what: 'revoke', device: this.device }, 'DELETE', '/v1/devices/current')],
+      [this.#change === undefined ? 0.25 : 2, () => this.#changePin()],
       [one === undefined ? 0 : 8, () => this.#go(one?.verification ?? '', {})],
       [
         strangers.length === 0 ? 0 : 0.5,
@@ -107,10 +115,16 @@ export class SimulatedPhone implements Client {
     return act();
   }
 
-  async hear(_: Intent, answer: Answer | undefined): Promise<void> {
+  async hear({ what, changed }: Intent, answer: Answer | undefined): Promise<void> {
     if (answer === undefined) return;
     this.#nonce = answer.nonce ?? this.#nonce;
-    const { requests } = answer.json;
+    const { requests, nonce } = answer.json;
+    if (what === 'begin change' && typeof nonce === 'string') this.#change = { nonce, to: this.#newPin() };
+    if (what === 'change' && answer.status !== 401) {
+      // Refused, a new one has to begin; done, it may be an older one's answer that comes late.
+      if (changed !== undefined && answer.status === 200) this.commitment = changed.to;
+      if (changed?.to === this.#change?.to) this.#change = undefined;
+    }
     for (const view of Array.isArray(requests) ? requests : [answer.json]) await this.#note(view);
   }
 
@@ -181,6 +195,29 @@ export class SimulatedPhone implements Client {
     const { intent, path, body } = this.#sent;
     this.#sent = undefined;
     return this.#sign(intent, 'POST', path, body);
+  }
+
+  #newPin(): string {
+    return fieldFromBytes(this.#world.chance.bytes(31)).toString();
+  }
+
+  /** Has a new PIN evaluated, then puts it in the place of the old one. */
+  #changePin(): Promise<Act> {
+    const { chance, ledger, room } = this.#world;
+    if (this.#change === undefined) {
+      const body = { use: 'new', blinded: chance.pick(room.means.blinded) };
+      return this.#sign({ what: 'begin change' }, 'POST', '/v1/devices/current/oprf', body);
+    }
+    const { nonce, to } = this.#change;
+    const wrong = chance.oneIn(1 + this.#temper.mistakes);
+    const from = wrong ? String(BigInt(this.commitment) - 1n) : this.commitment;
+    const swapped = chance.oneIn(10);
+    const parts = { thumbprint: this.#thumbprint, nonce: base64url.decode(nonce), commitment: BigInt(to) };
+    const signals = { commitment: BigInt(from), challenge: pinChangeChallenge(parts) };
+    const made = ledger.make('pin', signalsToArray('pin', signals));
+    const { proof } = swapped ? ledger.foreign : made;
+    const intent = { what: 'change', changed: { from, to, intact: !swapped } } as const;
+    return this.#sign(intent, 'PUT', '/v1/devices/current/pin', { commitment: to, proof });
   }
 
   async #sign(

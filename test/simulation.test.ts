@@ -34,7 +34,7 @@ async function runSeeds(from: number, seeds: number, sabotage?: Sabotage): Promi
   return outcomes;
 }
 
-test(`${SEEDS} seeds, and nothing is violated`, { timeout: 300_000 }, async () => {
+test(`${SEEDS} seeds, and nothing is violated`, { timeout: 600_000 }, async () => {
   const outcomes = await runSeeds(0, SEEDS);
   const last = outcomes.at(-1);
   expect(last?.violation === null ? [] : last?.trace).toEqual([]);

@@ -20,7 +20,7 @@ export interface Outcome {
 }
 
 /** Calls that clients make, and how often a seed is longer; its steps are about ten times as many. */
-const CALLS = { usual: 24, long: 60, oneIn: 6 } as const;
+const CALLS = { usual: 20, long: 60, oneIn: 6 } as const;
 /** Of one client at a time. */
 const OUTSTANDING = 2;
 /** An unclaimed pass and a session outlive each verification. */
@@ -31,7 +31,7 @@ const PATIENCE = { read: 4, write: 1.5, proofs: 0.5 } as const;
 
 /** Seconds that pass at once. */
 const PASSING = [
-  [30, 12],
+  [40, 9],
   [3, 70],
   [1, 400],
 ] as const;
@@ -71,7 +71,7 @@ class Scheduler {
   #invariants: Invariants | undefined;
   readonly #calls: number;
   #messages = 0;
-  #linked: Awaited<ReturnType<Invariants['onLinked']>>[number][] = [];
+  readonly #linked: Awaited<ReturnType<Invariants['onLinked']>>[number][] = [];
 
   constructor(room: Room, seed: number, sabotage: Sabotage) {
     this.#room = room;
@@ -170,7 +170,7 @@ class Scheduler {
     if (!flight.ended) return;
     const { fault } = this.#upkeep.get(flight) ?? {};
     if (fault !== undefined) throw fault;
-    this.#upkeep.delete(flight);
+    if (this.#upkeep.delete(flight)) await this.#readAudit();
     if (handling === undefined) return;
     const { answer, message } = handling;
     this.#handlings.splice(this.#handlings.indexOf(handling), 1);
@@ -252,15 +252,20 @@ class Scheduler {
 
   /** Time enough for everything that is open to end, and a look at all that was recorded. */
   async #end(): Promise<void> {
+    const store = storeOn(this.#room.database(0));
     for (const seconds of END_SECONDS) {
       this.#pass(seconds);
-      const store = storeOn(this.#room.database(0));
       await store.sweep(this.#world.now);
       await store.linkAudit();
       this.#invariants?.afterStep(undefined);
-      this.#linked.push(...((await this.#invariants?.onLinked(store)) ?? []));
+      await this.#readAudit();
     }
     this.#invariants?.atEnd(this.#linked);
+  }
+
+  async #readAudit(): Promise<void> {
+    const linked = await this.#invariants?.onLinked(storeOn(this.#room.database(0)));
+    this.#linked.push(...(linked ?? []));
   }
 }
 
@@ -278,6 +283,7 @@ async function readAnswer(response: Response): Promise<Answer> {
 
 /** What a message is, by the books of who sends it. */
 function about({ intent }: Message): string {
-  const { presented, foreign, code } = intent;
-  return JSON.stringify({ ...(foreign ? { foreign } : {}), ...(presented ?? (code ? { code } : {})) });
+  const { presented, changed, foreign, code } = intent;
+  const books = presented ?? changed ?? (code ? { code } : {});
+  return JSON.stringify({ ...(foreign ? { foreign } : {}), ...books });
 }
