@@ -11,12 +11,13 @@ import {
   setPasskeySettings,
 } from './admin.ts';
 import { AuditBroken, type AuditHead, auditOrigin, verifyAudit } from './audit.ts';
-import { ConfigurationError, type Flags } from './configuration.ts';
+import { ConfigurationError, databaseSetting, type Flags } from './configuration.ts';
+import { migratePostgres } from './postgres-migrations.ts';
 import type { AuditEntry } from './records.ts';
 import { systemClock } from './service.ts';
-import { openSqliteStore } from './sqlite-store.ts';
-import { type CommandContext, databaseSetting } from './start-command.ts';
+import type { CommandContext } from './start-command.ts';
 import type { Store } from './store.ts';
+import { openStore } from './stores.ts';
 
 // Commands on the database: tenants, operators, API keys, audit.
 
@@ -28,7 +29,7 @@ export async function withStore<T>(
   context: CommandContext,
   work: (store: Store) => Promise<T>,
 ): Promise<T> {
-  const store = openSqliteStore({ file: databaseSetting(flags, context.env), random: context.random });
+  const store = await openStore(databaseSetting(flags, context.env), context.random);
   try {
     return await work(store);
   } finally {
@@ -36,9 +37,14 @@ export async function withStore<T>(
   }
 }
 
-/** `akashi migrate`: opening applies what is missing. */
-export function migrateCommand(flags: Flags, context: CommandContext): Promise<void> {
-  return withStore(flags, context, (store) => store.ping());
+/**
+ * `akashi migrate [--role ROLE]`: opening a SQLite file applies what is missing. PostgreSQL's tables are made by their
+ * owner, whose URL is given here, for the role that verifiers have.
+ */
+export async function migrateCommand(flags: Flags, context: CommandContext): Promise<void> {
+  const location = databaseSetting(flags, context.env);
+  if ('databaseUrl' in location) await migratePostgres(location.databaseUrl, stringFlag(flags, 'role'));
+  else await withStore(flags, context, (store) => store.ping());
 }
 
 /** `akashi tenant add ID --name NAME [ORIGIN...]` */

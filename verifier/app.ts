@@ -61,8 +61,10 @@ export function createApp(options: VerifierOptions): Hono {
   app.notFound((c) => answerProblem(c, problemOf(new AkashiError('not_found'))));
   app.onError((error, c) => {
     const answer = problemOf(error);
-    if (answer.status === 500)
-      verifier.log({ level: 'error', event: 'fault', route: routeOf(c), fault: faultOf(error) });
+    // A `busy` with something under it is the store's.
+    const cause = error instanceof AkashiError ? error.cause : error;
+    if (answer.status === 500 || (answer.status === 503 && cause !== undefined))
+      verifier.log({ level: 'error', event: 'fault', route: routeOf(c), fault: faultOf(cause ?? error) });
     return answerProblem(c, answer);
   });
   return app;

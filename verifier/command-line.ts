@@ -22,6 +22,7 @@ import {
 } from './issuer-commands.ts';
 import { certifyCommand, createCommand, installCommand, rootCommand, rotateCommand } from './key-commands.ts';
 import { KeyFileError } from './key-file.ts';
+import { moveCommand } from './move-command.ts';
 import { type CommandContext, startCommand } from './start-command.ts';
 
 // The commands of `akashi`: which there are, what may follow them, how they end.
@@ -30,7 +31,10 @@ const HELP = `akashi: verify callers without seeing what is verified
 
   akashi start [--development] [--origin URL] [--port N] [--hostname H] [--keys FILE]
                [--private-origins "URL..."]          where tenants may publish inside of this network
-  akashi migrate
+  akashi migrate [--role ROLE]                       makes the tables; PostgreSQL: with the owner's URL, ROLE is
+                                                     the verifier's
+  akashi move --from FILE                            from SQLite to an empty PostgreSQL database, with the owner's
+                                                     URL; no verifier may run
   akashi tenant add ID --name NAME [ORIGIN...]       prints the tenant's API key
   akashi tenant origins ID [ORIGIN...]               pages that may call from a browser
   akashi tenant passkeys ID --rp-id HOST [--accept-screen-lock] | --off
@@ -54,8 +58,8 @@ const HELP = `akashi: verify callers without seeing what is verified
                                                      prints the head; exit code 3 if broken
   akashi audit export TENANT                         one JSON line for each entry
 
-Commands on the database take --database FILE, or --development for the one in ./.akashi.
-Environment: AKASHI_ORIGIN, AKASHI_PORT, AKASHI_HOSTNAME, AKASHI_DATABASE, AKASHI_PRIVATE_ORIGINS, AKASHI_KEYS_FILE or
+Commands on the database take --database FILE, --database-url URL, or --development for the one in ./.akashi.
+Environment: AKASHI_ORIGIN, AKASHI_PORT, AKASHI_HOSTNAME, AKASHI_DATABASE, AKASHI_DATABASE_URL, AKASHI_PRIVATE_ORIGINS, AKASHI_KEYS_FILE or
 AKASHI_KEYS (the document itself).
 Exit codes: 0 done, 1 failed, 2 wrong use or configuration, 3 audit chain broken.
 `;
@@ -67,6 +71,8 @@ const OPTIONS = {
   port: { type: 'string' },
   hostname: { type: 'string' },
   database: { type: 'string' },
+  'database-url': { type: 'string' },
+  from: { type: 'string' },
   keys: { type: 'string' },
   root: { type: 'string' },
   public: { type: 'string' },
@@ -97,6 +103,7 @@ const MAX_ORIGINS = 32;
 const COMMANDS: Readonly<Record<string, Command>> = {
   start: { run: runUntilStopped, words: [0, 0] },
   migrate: { run: migrateCommand, words: [0, 0] },
+  move: { run: moveCommand, words: [0, 0] },
   'tenant add': { run: addTenantCommand, words: [1, 1 + MAX_ORIGINS] },
   'tenant origins': { run: tenantOriginsCommand, words: [1, 1 + MAX_ORIGINS] },
   'tenant passkeys': { run: tenantPasskeysCommand, words: [1, 1] },
@@ -175,9 +182,10 @@ function explain(error: unknown, { err }: CommandContext): number {
     return 2;
   }
   if (error instanceof AkashiError) {
-    err(
-      error.code === 'malformed' ? 'a value is not in its form (docs/protocol.md, section 2)' : error.message,
-    );
+    const malformed = 'a value is not in its form (docs/protocol.md, section 2)';
+    // What lies under `busy` is the database.
+    const under = error.cause instanceof Error ? error.cause.message : error.message;
+    err(error.code === 'malformed' ? malformed : under);
     return 1;
   }
   err(error instanceof Error ? error.message : String(error));

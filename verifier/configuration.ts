@@ -1,5 +1,7 @@
+import { join } from 'node:path';
 import { readSecretFile } from './key-file.ts';
 import { type Keys, openKeys, parseKeysDocument } from './keys.ts';
+import type { StoreLocation } from './stores.ts';
 
 // The environment, read and checked in one place, before anything starts. A flag goes before its variable.
 
@@ -14,6 +16,9 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export type Flags = Readonly<Record<string, string | boolean | undefined>>;
 
 const DEFAULT_PORT = 4300;
+
+/** Folder of the keys and the database that development mode makes for itself. */
+export const DEVELOPMENT_FOLDER = '.akashi';
 
 /** The value of a flag, or of the variable that stands for it. */
 export function settingOf(
@@ -65,6 +70,45 @@ export function privateOriginsSetting(flags: Flags, env: Environment): readonly 
       );
   }
   return origins;
+}
+
+/** A SQLite file or a PostgreSQL server, one of them. */
+export function databaseSetting(flags: Flags, env: Environment): StoreLocation {
+  const file = settingOf(flags, env, 'database', 'AKASHI_DATABASE');
+  const url = settingOf(flags, env, 'database-url', 'AKASHI_DATABASE_URL');
+  if (file !== undefined && url !== undefined)
+    throw new ConfigurationError('set AKASHI_DATABASE or AKASHI_DATABASE_URL, not both');
+  if (url !== undefined) return { databaseUrl: checkedDatabaseUrl(url) };
+  if (file !== undefined) return { file };
+  if (flags.development === true) return { file: join(DEVELOPMENT_FOLDER, 'akashi.db') };
+  throw new ConfigurationError(
+    'set AKASHI_DATABASE, AKASHI_DATABASE_URL or --database (or use --development)',
+  );
+}
+
+const LOCAL_HOSTS = ['', 'localhost', '127.0.0.1', '::1', '[::1]'];
+
+/**
+ * What goes to another machine is encrypted and the machine proves who it is, unless the URL says otherwise in so many
+ * words. Never shown: it may hold a password.
+ */
+export function checkedDatabaseUrl(text: string): string {
+  const wrong =
+    'AKASHI_DATABASE_URL or --database-url must be postgres://USER[:PASSWORD]@HOST[:PORT]/DATABASE[?sslmode=...]';
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !/^postgres(?:ql)?:$/.test(url.protocol)) throw new ConfigurationError(wrong);
+  const mode = url.searchParams.get('sslmode');
+  if (mode !== null && mode !== 'verify-full' && mode !== 'disable')
+    throw new ConfigurationError(
+      'sslmode of AKASHI_DATABASE_URL or --database-url is verify-full or disable',
+    );
+  // The driver prefers this parameter. A path is a socket of this machine.
+  const host = url.searchParams.get('host') ?? url.hostname;
+  if (mode === null && !LOCAL_HOSTS.includes(host) && !host.startsWith('/'))
+    throw new ConfigurationError(
+      'AKASHI_DATABASE_URL or --database-url names another machine: add ?sslmode=verify-full',
+    );
+  return text;
 }
 
 /** The keys, from a file or from the environment itself, certified for this origin. */

@@ -34,6 +34,7 @@ export {
   rootThumbprint,
   rotateSigningKey,
 } from './keys.ts';
+export { openPostgresStore } from './postgres-store.ts';
 export {
   loadKey,
   type ProofCheck,
@@ -49,6 +50,7 @@ export type { ReadDocument, RemoteDocument } from './remote-document.ts';
 export { type Service, type ServiceOptions, startVerifier } from './service.ts';
 export { openSqliteStore } from './sqlite-store.ts';
 export type { Store } from './store.ts';
+export type { StoreLocation } from './stores.ts';
 export type { Random } from './token.ts';
 export { loadVerificationKeys, type VerificationKeys } from './verification-keys.ts';
 export type { Alert, LogEntry, Notice, VerifierOptions } from './verifier.ts';

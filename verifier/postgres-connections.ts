@@ -111,8 +111,10 @@ export class PostgresConnections {
   constructor(url: string) {
     const options = connectionOptions(url);
     this.#pool = new pg.Pool({ ...options, max: CONNECTIONS_MAX, pipeline: true, allowExitOnIdle: true });
-    // Of a connection that nobody holds: the pool drops it, and the next verb makes another.
+    // Of a connection that nobody holds: the pool drops it, and the next verb makes another. Of one that is lent out: the
+    // verb that waits for its answer is told, and without a listener the process would end.
     this.#pool.on('error', () => {});
+    this.#pool.on('connect', (client) => void client.on('error', () => {}));
   }
 
   /** @throws AkashiError `busy` when too many wait; what connecting throws */

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
 import pg from 'pg';
 import { migratePostgres } from './postgres-migrations.ts';
@@ -103,6 +104,71 @@ export function postgresHarness(
 
 export function openTestStore({ url }: TestDatabase): Promise<Store> {
   return openPostgresStore({ url });
+}
+
+/** A cable to the server that can be cut: a TCP proxy. */
+export interface Cable {
+  /** The same database behind it. */
+  readonly url: string;
+  /** Ends every connection; with `refuse`, those that come as well, until it is mended. */
+  cut(refuse?: boolean): void;
+  mend(): void;
+  /** Takes what goes to the server next and has this text, and then cuts: the answer never arrives. */
+  cutBehind(text: string): void;
+  close(): Promise<void>;
+}
+
+export async function layCable(to: string): Promise<Cable> {
+  const target = new URL(to);
+  const open = new Set<Socket>();
+  let refusing = false;
+  let last: string | undefined;
+  const end = () => {
+    for (const socket of open) socket.destroy();
+    open.clear();
+  };
+  const server = createServer((near) => {
+    if (refusing) return void near.destroy();
+    const far = connect(Number(target.port || 5432), target.hostname);
+    for (const socket of [near, far]) {
+      open.add(socket);
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        near.destroy();
+        far.destroy();
+      });
+    }
+    near.on('data', (chunk) => {
+      const behind = last !== undefined && chunk.includes(last);
+      if (behind) last = undefined;
+      // Not before the server has it.
+      far.write(chunk, () => behind && near.destroy());
+      if (behind) far.removeAllListeners('data');
+    });
+    far.on('data', (chunk) => near.write(chunk));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new TypeError('no port');
+  const url = new URL(to);
+  Object.assign(url, { hostname: '127.0.0.1', port: String(address.port) });
+  return {
+    url: url.href,
+    cut(refuse = false) {
+      refusing = refuse;
+      end();
+    },
+    mend() {
+      refusing = false;
+    },
+    cutBehind(text) {
+      last = text;
+    },
+    close() {
+      end();
+      return new Promise((resolve) => void server.close(() => resolve()));
+    },
+  };
 }
 
 /** The run starts its server and does not wait for it. */

@@ -15,7 +15,7 @@ export async function migratePostgres(url: string, role: string): Promise<void> 
   await client.connect();
   try {
     await client.query('BEGIN');
-    await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
+    await lockMigrations(client);
     await client.query(
       'CREATE TABLE IF NOT EXISTS migrations (name text COLLATE "C" NOT NULL PRIMARY KEY, hash text NOT NULL)',
     );
@@ -28,6 +28,11 @@ export async function migratePostgres(url: string, role: string): Promise<void> 
   } finally {
     await client.end();
   }
+}
+
+/** Until the end of the transaction nobody else changes the tables. */
+export async function lockMigrations(client: pg.ClientBase): Promise<void> {
+  await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
 }
 
 /** @throws Error when the tables are not those of this program */

@@ -3,19 +3,18 @@ import { Server } from 'node:http';
 import { availableParallelism } from 'node:os';
 import { createAdaptorServer } from '@hono/node-server';
 import { createApp } from './app.ts';
+import { AuditBroken } from './audit.ts';
 import { inlineChecker, type ProofChecker } from './checker.ts';
 import { workerChecker } from './checker-lane.ts';
 import type { Issuers } from './issuers.ts';
 import { type Keys, signingKey } from './keys.ts';
-import { openSqliteStore } from './sqlite-store.ts';
 import type { Store } from './store.ts';
+import { openStore, type StoreLocation } from './stores.ts';
 import type { Random } from './token.ts';
 import { loadVerificationKeys, type VerificationKeys } from './verification-keys.ts';
 import { faultOf, issuersFor, type LogEntry, type VerifierOptions } from './verifier.ts';
 
-export interface ServiceOptions {
-  /** The SQLite file; made when it is not there. */
-  readonly file: string;
+export type ServiceOptions = StoreLocation & {
   /** The keys, or what makes them once the origin is known. */
   readonly keys: Keys | ((origin: string) => Promise<Keys>);
   /** The public origin. By default `http://localhost:<port>`. */
@@ -33,7 +32,7 @@ export interface ServiceOptions {
   /** UTC seconds. */
   readonly clock?: () => number;
   readonly random?: Random;
-}
+};
 
 /** A verifier that listens. */
 export interface Service {
@@ -59,7 +58,7 @@ const MAX_HEADER_BYTES = 16 * 1024;
  */
 export async function startVerifier(options: ServiceOptions): Promise<Service> {
   const { clock = systemClock, random = randomBytes, hostname = 'localhost', log } = options;
-  const store = openSqliteStore({ file: options.file, random });
+  const store = await openStore(options, random);
   try {
     const verificationKeys = await loadVerificationKeys();
     // The origin, and with it the app, is known only after the port is.
@@ -177,13 +176,14 @@ function startUpkeep(
 async function keepHouse(store: Store, clock: () => number, log: (entry: LogEntry) => void): Promise<void> {
   const parts = [
     { event: 'sweep.failed', work: () => store.sweep(clock()) },
-    { event: 'audit.broken', work: () => store.linkAudit() },
+    { event: 'audit.failed', work: () => store.linkAudit() },
   ];
   for (const { event, work } of parts) {
     try {
       await work();
     } catch (error) {
-      log({ level: 'error', event, fault: faultOf(error) });
+      const broken = error instanceof AuditBroken;
+      log({ level: 'error', event: broken ? 'audit.broken' : event, fault: faultOf(error) });
     }
   }
 }

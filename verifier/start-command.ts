@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import {
-  ConfigurationError,
   checkedOrigin,
+  DEVELOPMENT_FOLDER,
+  databaseSetting,
   type Environment,
   type Flags,
   keysSetting,
@@ -36,9 +37,6 @@ export interface CommandContext {
   readonly untilStopped: () => Promise<unknown>;
 }
 
-/** Folder of the keys and the database that development mode makes for itself. */
-const DEVELOPMENT_FOLDER = '.akashi';
-
 const DEVELOPMENT_NOTICE = `
   DEVELOPMENT MODE. Keys and database are in ./${DEVELOPMENT_FOLDER}, the root key beside them instead of offline.
   Nothing that is enrolled here is protected. Never use these keys for customers.
@@ -54,7 +52,7 @@ export async function startCommand(flags: Flags, context: CommandContext): Promi
       ? (settingOf(flags, env, 'origin', 'AKASHI_ORIGIN') ?? `http://localhost:${port}`)
       : requiredSetting(flags, env, 'origin', 'AKASHI_ORIGIN'),
   );
-  const file = databaseSetting(flags, env);
+  const location = databaseSetting(flags, env);
   const keys = development ? await developmentKeys(origin, random) : await keysSetting(flags, env, origin);
   if (development) err(DEVELOPMENT_NOTICE);
   const hostname = settingOf(flags, env, 'hostname', 'AKASHI_HOSTNAME') ?? 'localhost';
@@ -63,16 +61,9 @@ export async function startCommand(flags: Flags, context: CommandContext): Promi
   // No ids: who was reported stands in the audit, which is read by those who may.
   const alert = async () => log({ level: 'warn', event: 'alert.reported' });
   const listen = { origin, port, hostname, privateOrigins };
-  const service = await startVerifier({ file, keys, ...listen, log, alert, random });
+  const service = await startVerifier({ ...location, keys, ...listen, log, alert, random });
   log({ level: 'info', event: 'started' });
   return service;
-}
-
-export function databaseSetting(flags: Flags, env: Environment): string {
-  const file = settingOf(flags, env, 'database', 'AKASHI_DATABASE');
-  if (file !== undefined) return file;
-  if (flags.development === true) return join(DEVELOPMENT_FOLDER, 'akashi.db');
-  throw new ConfigurationError('set AKASHI_DATABASE or --database (or use --development)');
 }
 
 /** One JSON line for each entry. The fields are named one by one: what is not named is not written. */

@@ -1,0 +1,17 @@
+import { openPostgresStore } from './postgres-store.ts';
+import { openSqliteStore } from './sqlite-store.ts';
+import type { Store } from './store.ts';
+import type { Random } from './token.ts';
+
+/** Where a verifier keeps what it remembers. */
+export type StoreLocation =
+  /** A SQLite file, made when it is not there: one verifier, one machine. */
+  | { readonly file: string }
+  /** A PostgreSQL server, by the URL of the verifier's role, whose tables are there (`akashi migrate`). */
+  | { readonly databaseUrl: string };
+
+/** @throws Error when it cannot be had as it must be: see the two stores */
+export async function openStore(location: StoreLocation, random: Random): Promise<Store> {
+  if ('file' in location) return openSqliteStore({ file: location.file, random });
+  return openPostgresStore({ url: location.databaseUrl, random });
+}
