@@ -13,7 +13,7 @@ import {
   verifyAuditCommand,
 } from './admin-commands.ts';
 import { AuditBroken } from './audit.ts';
-import { ConfigurationError, type Flags } from './configuration.ts';
+import { ConfigurationError, drainSetting, type Flags } from './configuration.ts';
 import {
   addIssuerCommand,
   issuerSourceCommand,
@@ -31,6 +31,9 @@ const HELP = `akashi: verify callers without seeing what is verified
 
   akashi start [--development] [--origin URL] [--port N] [--hostname H] [--keys FILE]
                [--private-origins "URL..."]          where tenants may publish inside of this network
+               [--metrics-port N] [--metrics-hostname H]
+                                                     GET /metrics for Prometheus, not for the public
+               [--drain SECONDS]                     how long it still answers once it is told to stop
   akashi migrate [--role ROLE]                       makes the tables; PostgreSQL: with the owner's URL, ROLE is
                                                      the verifier's
   akashi move --from FILE                            from SQLite to an empty PostgreSQL database, with the owner's
@@ -59,8 +62,8 @@ const HELP = `akashi: verify callers without seeing what is verified
   akashi audit export TENANT                         one JSON line for each entry
 
 Commands on the database take --database FILE, --database-url URL, or --development for the one in ./.akashi.
-Environment: AKASHI_ORIGIN, AKASHI_PORT, AKASHI_HOSTNAME, AKASHI_DATABASE, AKASHI_DATABASE_URL, AKASHI_PRIVATE_ORIGINS, AKASHI_KEYS_FILE or
-AKASHI_KEYS (the document itself).
+Environment: AKASHI_ORIGIN, AKASHI_PORT, AKASHI_HOSTNAME, AKASHI_DATABASE, AKASHI_DATABASE_URL, AKASHI_PRIVATE_ORIGINS,
+AKASHI_METRICS_PORT, AKASHI_METRICS_HOSTNAME, AKASHI_DRAIN_SECONDS, AKASHI_KEYS_FILE or AKASHI_KEYS (the document itself).
 Exit codes: 0 done, 1 failed, 2 wrong use or configuration, 3 audit chain broken.
 `;
 
@@ -79,6 +82,9 @@ const OPTIONS = {
   statement: { type: 'string' },
   thumbprint: { type: 'string' },
   'private-origins': { type: 'string' },
+  'metrics-port': { type: 'string' },
+  'metrics-hostname': { type: 'string' },
+  drain: { type: 'string' },
   jwks: { type: 'string' },
   'status-lists': { type: 'string' },
   stale: { type: 'string' },
@@ -167,9 +173,10 @@ function idsLast(args: readonly string[]): readonly string[] {
 
 /** `akashi start`, until the context says that it is to stop. */
 async function runUntilStopped(flags: Flags, context: CommandContext): Promise<void> {
+  const drain = drainSetting(flags, context.env);
   const service = await startCommand(flags, context);
   await context.untilStopped();
-  await service.close();
+  await service.close(drain);
 }
 
 function explain(error: unknown, { err }: CommandContext): number {

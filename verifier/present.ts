@@ -72,19 +72,22 @@ export async function present(
 ): Promise<VerificationRow> {
   const open = openAttempt(verifier, call, row, presentation);
   // Before the queue: this may wait for a tenant's server, and no place in the queue waits with it.
-  const credentials = await checkCredentials(verifier, call, row, open.facts);
+  const { instruments } = verifier;
+  const credentials = await instruments.phase('credentials', () =>
+    checkCredentials(verifier, call, row, open.facts),
+  );
   return verifier.queue.run(async () => {
     const { tenant, device } = call.device;
-    const consumed = await verifier.store.consumeAttempt(
-      {
-        tenant,
-        verification: row.verification,
-        device,
-        attempt: open.attempt,
-        jti: call.jti,
-        jtiExpiresAt: call.jtiExpiresAt,
-      },
-      verifier.now(),
+    const use = {
+      tenant,
+      verification: row.verification,
+      device,
+      attempt: open.attempt,
+      jti: call.jti,
+      jtiExpiresAt: call.jtiExpiresAt,
+    };
+    const consumed = await instruments.phase('consume', () =>
+      verifier.store.consumeAttempt(use, verifier.now()),
     );
     if (typeof consumed === 'string') throw new AkashiError(consumed);
     const outcome = await checkAttempt(verifier, call, row, { ...open, credentials }).catch(
@@ -106,7 +109,7 @@ export async function present(
       factors: factorsOf(row.facts, call.tenant),
       next: { attempt: newToken(verifier.random), nonce: verifier.random(32) },
     };
-    return verifier.store.recordResult(result, verifier.now());
+    return instruments.phase('record', () => verifier.store.recordResult(result, verifier.now()));
   });
 }
 

@@ -237,6 +237,7 @@ export function* decide(
     ...{ request: null, attempt: null, attemptNonce: null },
   });
   yield* note(tx, row, { actor, at, event: `verification.${verdict}`, about: { factors } });
+  tx.decided({ tenant: row.tenant, policy: row.policy, verdict });
   return decided;
 }
 
