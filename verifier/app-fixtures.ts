@@ -44,11 +44,13 @@ export interface WorldOptions {
   /** What tenants' servers answer; without it nobody is there. */
   readonly read?: ReadDocument;
   readonly checker?: ProofChecker;
+  /** By default one on a SQLite file of its own. */
+  readonly openStore?: () => Promise<Store>;
 }
 
-export async function openWorld({ read = nobody, checker }: WorldOptions = {}): Promise<World> {
+export async function openWorld({ read = nobody, checker, openStore }: WorldOptions = {}): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), 'akashi-app-'));
-  const store = openSqliteStore({ file: join(folder, 'akashi.db') });
+  const store = (await openStore?.()) ?? openSqliteStore({ file: join(folder, 'akashi.db') });
   const clock = { now: 1_900_000_000 };
   const made = await createDevelopmentKeys(ORIGIN, clock.now, randomBytes);
   const keys = await openKeys(made.keys);

@@ -52,30 +52,95 @@ function nameOf(statement: Statement): string {
   return name;
 }
 
-/** One connection, with the statements that it has prepared. */
+/**
+ * One connection, with the statements that it has prepared and the scope that it is in. What is sent is answered in its
+ * order, so nothing waits for an answer that nobody needs (`pipeline`): a transaction takes as many round trips as it has
+ * rows to decide by, and one for its commit.
+ */
 export class PostgresConnection {
   readonly client: pg.PoolClient;
   readonly #dialect: Dialect;
   readonly #prepared = new Map<Statement, Prepared>();
+  /** What was sent since the verb began, in order. */
+  #sent: Promise<unknown>[] = [];
+  /** Scope of the session, and of the transaction that is open; not known after a fault. */
+  #sessionScope: string | undefined;
+  #localScope: string | undefined;
 
   constructor(client: pg.PoolClient) {
     this.client = client;
     this.#dialect = postgresDialect(drizzle({ client }));
   }
 
-  /** Runs a verb in the transaction that was begun, in this order: one statement, its answer, the next. */
-  async run<R>(verb: Verb<R>): Promise<R> {
+  /** Statements that each stand for themselves: they see what was committed before them. */
+  read<R>(scope: Scope, verb: Verb<R>): Promise<R> {
+    return this.#surely(async () => {
+      this.#enter(scope);
+      return this.#run(verb);
+    });
+  }
+
+  /** A transaction. `commit.asked` says whether it may stand although this fails. */
+  write<R>(scope: Scope, verb: Verb<R>, commit: { asked: boolean }): Promise<R> {
+    return this.#surely(async () => {
+      this.#localScope = this.#sessionScope ?? '';
+      void this.#send(this.client.query('BEGIN ISOLATION LEVEL READ COMMITTED'));
+      this.#enter(scope);
+      const result = await this.#run(verb);
+      commit.asked = true;
+      const { command } = await this.#send(this.client.query('COMMIT'));
+      if (command !== 'COMMIT') throw new Error('the transaction was undone by the server');
+      this.#localScope = undefined;
+      return result;
+    });
+  }
+
+  /** One after the other, and all answered at the end. */
+  async #run<R>(verb: Verb<R>): Promise<R> {
     let next = verb.next();
     while (!next.done) next = verb.next(await this.#answer(next.value));
     return next.value;
   }
 
-  async #answer(step: Step): Promise<unknown> {
-    if (step.ask === 'scope') return this.client.query(scopeText(step.scope));
-    if (step.ask === 'queue') return this.client.query(QUEUE, [step.line]);
-    const answer = await this.#prepare(step.statement).execute(step.values);
-    if (step.ask === 'count') return (answer as pg.QueryResult).rowCount ?? 0;
-    return step.ask === 'one' ? (answer as readonly unknown[])[0] : answer;
+  /** What failed first is the fault: what was sent behind it fails for no other reason. */
+  async #surely<R>(work: () => Promise<R>): Promise<R> {
+    this.#sent = [];
+    try {
+      const result = await work();
+      await Promise.all(this.#sent);
+      return result;
+    } catch (cause) {
+      this.#sessionScope = undefined;
+      this.#localScope = undefined;
+      for (const answer of this.#sent) await answer;
+      throw cause;
+    }
+  }
+
+  #answer(step: Step): unknown {
+    if (step.ask === 'scope') return this.#enter(step.scope);
+    if (step.ask === 'queue') return void this.#send(this.client.query(QUEUE, [step.line]));
+    const answer = this.#send(this.#prepare(step.statement).execute(step.values));
+    if (step.ask === 'none') return undefined;
+    if (step.ask === 'count') return answer.then((result) => (result as pg.QueryResult).rowCount ?? 0);
+    return step.ask === 'one' ? answer.then((rows) => (rows as readonly unknown[])[0]) : answer;
+  }
+
+  #send<T>(answer: Promise<T>): Promise<T> {
+    // Whoever waits for it is told; those for whom nobody waits are asked at the end.
+    answer.catch(() => {});
+    this.#sent.push(answer);
+    return answer;
+  }
+
+  #enter(scope: Scope): void {
+    const local = this.#localScope !== undefined;
+    const text = scopeText(scope, local);
+    const known = local ? this.#localScope : this.#sessionScope;
+    const same = known === scopeText(scope, false);
+    if (local) this.#localScope = scopeText(scope, false);
+    else this.#sessionScope = text;
+    if (!same) void this.#send(this.client.query(text));
   }
 
   #prepare(statement: Statement): Prepared {
@@ -92,13 +157,13 @@ export class PostgresConnection {
 /** Locks of the transaction by name. Two names with one number only wait for each other without need. */
 const QUEUE = { name: 'akashi_queue', text: 'SELECT pg_advisory_xact_lock(hashtextextended($1, 4202))' };
 
-/** All three settings at once, for this transaction: a scope takes the place of the one before. */
-export function scopeText(scope: Scope): string {
+/** All three settings at once: a scope takes the place of the one before. @param local until the end of the transaction */
+export function scopeText(scope: Scope, local: boolean): string {
   const tenant = scope !== 'upkeep' && 'tenant' in scope ? scope.tenant : '';
   const key = scope !== 'upkeep' && 'key' in scope ? Buffer.from(scope.key).toString('hex') : '';
   const settings = { tenant, key, upkeep: scope === 'upkeep' ? 'on' : '' };
   const calls = Object.entries(settings).map(
-    ([name, value]) => `set_config('akashi.${name}', ${pg.escapeLiteral(value)}, true)`,
+    ([name, value]) => `set_config('akashi.${name}', ${pg.escapeLiteral(value)}, ${local})`,
   );
   return `SELECT ${calls.join(', ')}`;
 }

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Database, Listener } from './database.ts';
-import { type PostgresConnection, PostgresConnections, scopeText } from './postgres-connections.ts';
+import { type PostgresConnection, PostgresConnections } from './postgres-connections.ts';
 import { answerTo, isClash, isCut, underlying } from './postgres-faults.ts';
 import { checkMigrations } from './postgres-migrations.ts';
 import { PostgresNotices } from './postgres-notices.ts';
@@ -50,7 +50,7 @@ export class PostgresDatabase implements Database {
   async read<R>(scope: Scope, verb: () => Verb<R>): Promise<R> {
     for (let tries = 1; ; tries += 1) {
       try {
-        return await this.#use((connection) => this.#transaction(connection, 'READ ONLY', scope, verb));
+        return await this.#use((connection) => connection.read(scope, verb()));
       } catch (cause) {
         if (tries > 1 || !isCut(cause)) throw answerTo(cause);
       }
@@ -69,9 +69,7 @@ export class PostgresDatabase implements Database {
       const tx = { random: this.#random, touch: (topic: string) => void topics.add(topic) };
       const commit = { asked: false };
       try {
-        const result = await this.#use((connection) =>
-          this.#transaction(connection, 'READ WRITE', scope, () => verb(tx), commit),
-        );
+        const result = await this.#use((connection) => connection.write(scope, verb(tx), commit));
         this.#notices.tell(topics);
         return result;
       } catch (cause) {
@@ -116,26 +114,6 @@ export class PostgresDatabase implements Database {
     } finally {
       this.#connections.release(connection, broken);
     }
-  }
-
-  async #transaction<R>(
-    connection: PostgresConnection,
-    access: 'READ ONLY' | 'READ WRITE',
-    scope: Scope,
-    verb: () => Verb<R>,
-    commit = { asked: false },
-  ): Promise<R> {
-    // Sent with the first statement, without waiting: if it fails, so does that one.
-    const begun = connection.client.query(
-      `BEGIN ISOLATION LEVEL READ COMMITTED ${access}; ${scopeText(scope)}`,
-    );
-    begun.catch(() => {});
-    const result = await connection.run(verb());
-    await begun;
-    commit.asked = true;
-    const { command } = await connection.client.query('COMMIT');
-    if (command !== 'COMMIT') throw new Error('the transaction was undone by the server');
-    return result;
   }
 }
 

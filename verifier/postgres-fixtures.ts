@@ -130,20 +130,22 @@ export async function layCable(to: string): Promise<Cable> {
   const server = createServer((near) => {
     if (refusing) return void near.destroy();
     const far = connect(Number(target.port || 5432), target.hostname);
+    let drained = false;
     for (const socket of [near, far]) {
       open.add(socket);
       socket.on('error', () => {});
-      socket.on('close', () => {
-        near.destroy();
-        far.destroy();
-      });
     }
+    far.on('close', () => near.destroy());
+    // Ended, not destroyed, where the server is to have all that was sent.
+    near.on('close', () => void (drained ? far.end() : far.destroy()));
     near.on('data', (chunk) => {
       const behind = last !== undefined && chunk.includes(last);
-      if (behind) last = undefined;
-      // Not before the server has it.
+      if (behind) {
+        last = undefined;
+        drained = true;
+        far.removeAllListeners('data').resume();
+      }
       far.write(chunk, () => behind && near.destroy());
-      if (behind) far.removeAllListeners('data');
     });
     far.on('data', (chunk) => near.write(chunk));
   });

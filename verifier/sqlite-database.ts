@@ -138,7 +138,8 @@ export class SqliteDatabase implements Database {
     if (step.ask === 'scope' || step.ask === 'queue') return undefined;
     const statement = this.#prepare(step.statement);
     if (step.ask === 'one') return statement.get(step.values);
-    return step.ask === 'all' ? statement.all(step.values) : statement.run(step.values).changes;
+    if (step.ask === 'all') return statement.all(step.values);
+    return statement.run(step.values).changes;
   }
 
   #prepare(statement: Statement): Prepared {

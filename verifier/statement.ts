@@ -5,7 +5,7 @@ import type { SetVerdict } from './instruments.ts';
 
 // Verbs are written once for both databases: as generators that yield each statement and are given its answer. What
 // runs them (sqlite-database.ts, postgres-database.ts) does so at once, since nothing may await inside a SQLite
-// transaction, or waits for the server. Statements are constants: each connection builds and compiles one once, since
+// transaction, or waits for the server, where there is something to wait for. Statements are constants: each connection builds and compiles one once, since
 // that takes longer than running it. What varies is a `sql.placeholder`.
 
 export type Values = Readonly<Record<string, unknown>>;
@@ -25,7 +25,7 @@ export type Scope = { readonly tenant: string } | { readonly key: Uint8Array | s
 
 /** What a verb asks of its database. */
 export type Step =
-  | { readonly ask: 'one' | 'all' | 'count'; readonly statement: Statement; readonly values: Values }
+  | { readonly ask: 'one' | 'all' | 'count' | 'none'; readonly statement: Statement; readonly values: Values }
   | { readonly ask: 'scope'; readonly scope: Scope }
   | { readonly ask: 'queue'; readonly line: string };
 
@@ -54,8 +54,10 @@ export interface Selection<R> {
 
 /** A statement that gives no rows. */
 export interface Command {
+  /** Its verb does not wait for it: when it fails, so does the transaction. */
+  run(values?: Values): Verb<void>;
   /** How many rows were written. */
-  run(values?: Values): Verb<number>;
+  count(values?: Values): Verb<number>;
 }
 
 // What a step is answered with is what its statement says: the drivers hold to that, so these casts are the only ones.
@@ -78,6 +80,9 @@ export function command(make: (dialect: Dialect) => { prepare(): { run(): unknow
   const statement: Statement = { make };
   return {
     *run(values = {}) {
+      yield { ask: 'none', statement, values };
+    },
+    *count(values = {}) {
       return (yield { ask: 'count', statement, values }) as number;
     },
   };
@@ -102,9 +107,9 @@ export function* queueFor(line: string): Verb<void> {
  */
 function writing<V extends object>(
   make: (dialect: Dialect, values: Values) => { prepare(): { run(): unknown } },
-): (values: V, named: Values) => Verb<number> {
+): (values: V) => Command {
   const commands = new Map<string, Command>();
-  return (values, named) => {
+  return (values) => {
     const columns = Object.entries(values).filter(([, value]) => value !== undefined);
     const shape = columns.map(([name, value]) => (value === null ? `${name}=null` : name)).join();
     let statement = commands.get(shape);
@@ -113,25 +118,34 @@ function writing<V extends object>(
       statement = command((dialect) => make(dialect, Object.fromEntries(marked)));
       commands.set(shape, statement);
     }
-    return statement.run({ ...values, ...named });
+    return statement;
   };
 }
 
-/** Adds a row. @param onConflict `stay`: a row with the same key stays as it is, and 0 rows were written */
-export function inserted<T extends SQLiteTable>(
-  table: (tables: Dialect['tables']) => T,
-  onConflict?: 'stay',
-) {
-  const write = writing<T['$inferInsert']>(({ query, tables }, values) => {
-    const insert = query.insert(table(tables)).values(values as T['$inferInsert']);
-    return onConflict === 'stay' ? insert.onConflictDoNothing() : insert;
-  });
-  return (values: T['$inferInsert']): Verb<number> => write(values, {});
+type TableOf<T extends SQLiteTable> = (tables: Dialect['tables']) => T;
+
+/** Adds a row. */
+export function inserted<T extends SQLiteTable>(table: TableOf<T>) {
+  const write = writing<T['$inferInsert']>(({ query, tables }, values) =>
+    query.insert(table(tables)).values(values as T['$inferInsert']),
+  );
+  return (values: T['$inferInsert']): Verb<void> => write(values).run(values as Values);
+}
+
+/** Adds a row where none with the same key stands: how many, 1 or 0. */
+export function insertedOnce<T extends SQLiteTable>(table: TableOf<T>) {
+  const write = writing<T['$inferInsert']>(({ query, tables }, values) =>
+    query
+      .insert(table(tables))
+      .values(values as T['$inferInsert'])
+      .onConflictDoNothing(),
+  );
+  return (values: T['$inferInsert']): Verb<number> => write(values).count(values as Values);
 }
 
 /** Changes the row with this id. */
 export function updated<T extends SQLiteTable>(
-  table: (tables: Dialect['tables']) => T,
+  table: TableOf<T>,
   id: (tables: Dialect['tables']) => SQLiteColumn,
 ) {
   const write = writing<Partial<T['$inferSelect']>>(({ query, tables }, values) =>
@@ -140,6 +154,6 @@ export function updated<T extends SQLiteTable>(
       .set(values)
       .where(eq(id(tables), sql.placeholder('id'))),
   );
-  return (row: string | number | Uint8Array, values: Partial<T['$inferSelect']>): Verb<number> =>
-    write(values, { id: row });
+  return (row: string | number | Uint8Array, values: Partial<T['$inferSelect']>): Verb<void> =>
+    write(values).run({ ...values, id: row });
 }

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe } from 'vitest';
 import { attemptContract } from './store-contract-attempts.ts';
 import { auditContract } from './store-contract-audit.ts';
 import { claimContract } from './store-contract-claims.ts';
+import { crowdContract } from './store-contract-crowd.ts';
 import { deviceContract } from './store-contract-devices.ts';
 import { issuerContract } from './store-contract-issuers.ts';
 import { passkeyContract } from './store-contract-passkeys.ts';
@@ -45,5 +46,6 @@ export function storeContract(name: string, open: () => Promise<StoreHarness>): 
     claimContract(store);
     auditContract(store);
     raceContract(current);
+    crowdContract(current);
   });
 }

@@ -1,7 +1,15 @@
 import { and, asc, eq, gt, lte, ne, or, sql } from 'drizzle-orm';
 import type { Dialect, Tables } from './dialects.ts';
 import type { Actor, Device } from './records.ts';
-import { command, inserted, selection, type Transaction, type Verb, within } from './statement.ts';
+import {
+  command,
+  inserted,
+  insertedOnce,
+  selection,
+  type Transaction,
+  type Verb,
+  within,
+} from './statement.ts';
 import { BOUNDS, type Store } from './store.ts';
 import { record, SYSTEM } from './stored-audit.ts';
 import { voidPasses } from './stored-verifications.ts';
@@ -44,7 +52,7 @@ const heldEnrolment = selection((dialect) => dialect.locked(enrolmentOf(dialect)
 const useEnrolment = command(({ query, tables: { enrolments } }) =>
   query.delete(enrolments).where(eq(enrolments.tokenHash, sql.placeholder('tokenHash'))),
 );
-const addDevice = inserted((tables) => tables.devices, 'stay');
+const addDevice = insertedOnce((tables) => tables.devices);
 
 export function findEnrolment(tokenHash: Uint8Array, now: number) {
   return enrolmentByToken.one({ tokenHash, now });
@@ -112,7 +120,7 @@ const deviceOf = ({ query, tables }: Dialect) =>
     );
 const byId = selection(deviceOf);
 const heldById = selection((dialect) => dialect.locked(deviceOf(dialect)));
-const addJti = inserted((tables) => tables.jtis, 'stay');
+const addJti = insertedOnce((tables) => tables.jtis);
 
 export function* deviceByThumbprint(thumbprint: string, now: number): Verb<Device | undefined> {
   const found = yield* byThumbprint.one({ thumbprint, lapsedAt: lapsedAt(now) });
@@ -218,7 +226,7 @@ export function* forgetLapsed(tx: Transaction, now: number): Verb<void> {
 function* forget(tx: Transaction, over: readonly DeviceRecord[], now: number): Verb<void> {
   for (const { tenant, device, subject } of over) {
     yield* within({ tenant });
-    if ((yield* removeLapsed.run({ device, lapsedAt: lapsedAt(now) })) === 0) continue;
+    if ((yield* removeLapsed.count({ device, lapsedAt: lapsedAt(now) })) === 0) continue;
     const about = { device, subject };
     yield* record(tx, { tenant, at: now, actor: SYSTEM, event: 'device.lapsed', about });
   }

@@ -2,14 +2,22 @@ import type { PublicJwk } from '@akashi/circuits';
 import { and, asc, eq, sql } from 'drizzle-orm';
 import type { Tables } from './dialects.ts';
 import type { Actor, Issuer, IssuerSource } from './records.ts';
-import { command, inserted, queueFor, selection, type Transaction, type Verb } from './statement.ts';
+import {
+  command,
+  inserted,
+  insertedOnce,
+  queueFor,
+  selection,
+  type Transaction,
+  type Verb,
+} from './statement.ts';
 import { record } from './stored-audit.ts';
 
 // Issuers' pinned keys, and where tenants publish keys and status lists. The contract of each verb stands in store.ts.
 
 const isHere = ({ issuers }: Tables) =>
   and(eq(issuers.tenant, sql.placeholder('tenant')), eq(issuers.issuer, sql.placeholder('issuer')));
-const pin = inserted((tables) => tables.issuers, 'stay');
+const pin = insertedOnce((tables) => tables.issuers);
 const unpin = command(({ query, tables }) => query.delete(tables.issuers).where(isHere(tables)));
 
 export function* addIssuer(
@@ -31,7 +39,7 @@ export function* removeIssuer(
   actor: Actor,
   now: number,
 ): Verb<boolean> {
-  if ((yield* unpin.run({ tenant, issuer })) === 0) return false;
+  if ((yield* unpin.count({ tenant, issuer })) === 0) return false;
   yield* record(tx, { tenant, at: now, actor, event: 'tenant.issuer_removed', about: { issuer } });
   return true;
 }

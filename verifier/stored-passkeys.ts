@@ -1,7 +1,7 @@
 import { MAX_PASSKEYS } from '@akashi/circuits';
 import { and, asc, eq, sql } from 'drizzle-orm';
 import type { Actor, Passkey, PasskeyUse } from './records.ts';
-import { command, inserted, selection, type Transaction, updated, type Verb } from './statement.ts';
+import { command, insertedOnce, selection, type Transaction, updated, type Verb } from './statement.ts';
 import { BOUNDS } from './store.ts';
 import { record } from './stored-audit.ts';
 import { type DeviceRecord, holdActiveDevice } from './stored-devices.ts';
@@ -58,7 +58,7 @@ export function* takePasskeyChallenge(
   return kept !== undefined && kept.expiresAt > now ? kept.challenge : undefined;
 }
 
-const insertPasskey = inserted((tables) => tables.passkeys, 'stay');
+const insertPasskey = insertedOnce((tables) => tables.passkeys);
 
 export function* addPasskey(
   tx: Transaction,
@@ -115,7 +115,7 @@ export function* removePasskey(
   now: number,
 ): Verb<boolean> {
   yield* holdActiveDevice(tenant, device, now);
-  if ((yield* remove.run({ tenant, device, passkey })) === 0) return false;
+  if ((yield* remove.count({ tenant, device, passkey })) === 0) return false;
   yield* note(tx, { tenant, device }, 'passkey.removed', { passkey }, now);
   return true;
 }

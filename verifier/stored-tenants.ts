@@ -5,6 +5,7 @@ import type { Actor, NewTenant, PasskeySettings, Tenant } from './records.ts';
 import {
   command,
   inserted,
+  insertedOnce,
   queueFor,
   selection,
   type Transaction,
@@ -20,7 +21,7 @@ import { record } from './stored-audit.ts';
 const CLI: Actor = { kind: 'cli' };
 const BACKEND: Actor = { kind: 'backend' };
 
-const insertTenant = inserted((tables) => tables.tenants, 'stay');
+const insertTenant = insertedOnce((tables) => tables.tenants);
 const updateTenant = updated(
   (tables) => tables.tenants,
   (tables) => tables.tenants.tenant,
@@ -64,7 +65,8 @@ export function* setPasskeySettings(
   now: number,
 ): Verb<boolean> {
   const { rpId, acceptScreenLock } = settings ?? { rpId: null, acceptScreenLock: false };
-  if ((yield* updateTenant(tenant, { rpId, acceptScreenLock })) === 0) return false;
+  if ((yield* findTenant(tenant)) === undefined) return false;
+  yield* updateTenant(tenant, { rpId, acceptScreenLock });
   const about = { rpId, acceptScreenLock: acceptScreenLock ? 'yes' : 'no' };
   yield* record(tx, { tenant, at: now, actor: CLI, event: 'tenant.passkeys_set', about });
   return true;
@@ -233,7 +235,7 @@ const endOf = selection(({ query, tables: { limits } }) =>
 /** 0, or the seconds until one can be taken again. */
 function* takeLimit({ tenant, key, count, seconds }: Limit, now: number): Verb<number> {
   yield* within({ tenant });
-  if ((yield* take.run({ tenant, key, count, now, endsAt: now + seconds })) > 0) return 0;
+  if ((yield* take.count({ tenant, key, count, now, endsAt: now + seconds })) > 0) return 0;
   const window = yield* endOf.one({ tenant, key });
   return Math.max(1, (window?.endsAt ?? now) - now);
 }

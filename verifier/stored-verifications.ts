@@ -3,7 +3,15 @@ import type { SQLiteColumn } from 'drizzle-orm/sqlite-core';
 import { equal } from './audit.ts';
 import type { Dialect, Tables } from './dialects.ts';
 import type { Actor, Idempotency, NewVerification, VerificationRow } from './records.ts';
-import { inserted, queueFor, selection, type Transaction, updated, type Verb } from './statement.ts';
+import {
+  inserted,
+  insertedOnce,
+  queueFor,
+  selection,
+  type Transaction,
+  updated,
+  type Verb,
+} from './statement.ts';
 import { BOUNDS, type Store } from './store.ts';
 import { record, SYSTEM } from './stored-audit.ts';
 
@@ -80,7 +88,7 @@ export function* cancel(
   return asRow(yield* decide(tx, row, { verdict: 'cancelled', actor, at: now }));
 }
 
-const addView = inserted((tables) => tables.views, 'stay');
+const addView = insertedOnce((tables) => tables.views);
 
 export function* recordSeen(
   tx: Transaction,
