@@ -1,9 +1,10 @@
 import {
   factor,
   type Policy,
-  policyFact,
+  policyBody,
   publicJwkShape,
   requested,
+  requirements,
   transactionRule,
 } from '@akashi/circuits';
 import { customType, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core';
@@ -44,6 +45,10 @@ const sealed = customType<{ data: Sealed; driverData: string }>({
 });
 
 const purposeShape = v.object({ id: v.string(), text: v.record(v.string(), v.string()) });
+
+const { twoFactor, reuseSeconds, stepUp } = policyBody.entries;
+const demandsShape = v.strictObject({ twoFactor, reuseSeconds, stepUp });
+const places = v.array(v.number());
 
 export const tenants = sqliteTable('tenants', {
   tenant: text('tenant').primaryKey(),
@@ -90,10 +95,11 @@ export const policies = sqliteTable(
     tenant: text('tenant').notNull(),
     policy: text('policy').notNull(),
     version: integer('version').notNull(),
-    facts: json<Policy['facts']>('facts', v.array(policyFact)).notNull(),
+    facts: json<Policy['facts']>('facts', requirements).notNull(),
     purposes: json<Policy['purposes']>('purposes', v.array(purposeShape)).notNull(),
     createdAt: integer('created_at').notNull(),
     transaction: json('transaction_rule', transactionRule),
+    demands: json('demands', demandsShape).notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenant, table.policy, table.version] })],
 );
@@ -225,6 +231,14 @@ export const verifications = sqliteTable('verifications', {
   policyVersion: integer('policy_version').notNull(),
   transactionHash: bytes('transaction_hash'),
   deskFigures: integer('desk_figures', { mode: 'boolean' }).notNull(),
+  alternatives: json('alternatives', v.array(places)),
+  twoFactor: integer('two_factor', { mode: 'boolean' }).notNull(),
+  raisedBy: json('raised_by', places).notNull(),
+  callId: text('call_id'),
+  reuseSeconds: integer('reuse_seconds').notNull(),
+  shown: json('shown', places),
+  reusedFrom: text('reused_from'),
+  reusableUntil: integer('reusable_until'),
 });
 
 export const idempotencyKeys = sqliteTable(

@@ -44,10 +44,8 @@ export function recordResult(tx: Transaction, result: AttemptResult, now: number
   }
   if (clash !== null) return asRow(fail(tx, row, { ...result, reason: result.reason ?? clash }, now));
   if (result.passed) {
-    const { factors } = result;
-    return asRow(
-      decide(tx, row, { verdict: 'passed', factors: [...factors], actor: by(result.device), at: now }),
-    );
+    const [factors, shown] = [[...result.factors], [...result.shown]];
+    return asRow(decide(tx, row, { verdict: 'passed', factors, shown, actor: by(result.device), at: now }));
   }
   return asRow(fail(tx, row, result, now));
 }

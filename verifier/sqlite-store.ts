@@ -108,6 +108,8 @@ function verificationVerbs(db: SqliteDatabase) {
   return {
     createVerification: write(verifications.createVerification),
     recordRefusedStart: write(verifications.recordRefusedStart),
+    reusablePasses: read(verifications.reusablePasses),
+    failuresSince: read(verifications.failuresSince),
     verification: async (tenant, verification, now) => {
       const found = await find(tenant, verification);
       const [row] = await settled(found === undefined ? [] : [found], now);

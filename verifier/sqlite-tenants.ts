@@ -9,7 +9,6 @@ import type { Actor, Limit, NewTenant, PasskeySettings, Tenant } from './store.t
 // Tenants, their back ends' keys, policies and limits. The contract of each verb stands in store.ts.
 
 const CLI: Actor = { kind: 'cli' };
-const BACKEND: Actor = { kind: 'backend' };
 
 export function createTenant(
   tx: Transaction,
@@ -99,7 +98,8 @@ export function tenantByApiKey(query: Query, keyHash: Uint8Array): Tenant | unde
 export function putPolicy(
   tx: Transaction,
   tenant: string,
-  { policy, facts, purposes, transaction }: Omit<Policy, 'version'>,
+  { policy, facts, purposes, transaction, ...demands }: Omit<Policy, 'version'>,
+  actor: Actor,
   now: number,
 ): Policy {
   const newest = tx.query
@@ -108,7 +108,7 @@ export function putPolicy(
     .where(and(eq(policies.tenant, tenant), eq(policies.policy, policy)))
     .get();
   const version = (newest?.version ?? 0) + 1;
-  const values = { tenant, policy, version, facts, purposes, transaction: transaction ?? null };
+  const values = { tenant, policy, version, facts, purposes, transaction: transaction ?? null, demands };
   tx.query
     .insert(policies)
     .values({ ...values, createdAt: now })
@@ -117,9 +117,12 @@ export function putPolicy(
     policy,
     version,
     facts: facts.map((fact) => (typeof fact === 'string' ? fact : JSON.stringify(fact))),
+    ...(demands.twoFactor && { twoFactor: 'yes' }),
+    ...(demands.reuseSeconds !== undefined && { reuseSeconds: demands.reuseSeconds }),
+    ...(demands.stepUp && { stepUp: demands.stepUp.map((rule) => JSON.stringify(rule)) }),
     ...(transaction && { transactionFrom: transaction.from, transactionDesk: transaction.desk }),
   };
-  record(tx, { tenant, at: now, actor: BACKEND, event: 'tenant.policy_put', about });
+  record(tx, { tenant, at: now, actor, event: 'tenant.policy_put', about });
   return asPolicy({ ...values, version });
 }
 
@@ -131,6 +134,7 @@ const policiesOf = prepared((query) =>
       facts: policies.facts,
       purposes: policies.purposes,
       transaction: policies.transaction,
+      demands: policies.demands,
     })
     .from(policies)
     .where(eq(policies.tenant, sql.placeholder('tenant')))
@@ -144,13 +148,15 @@ export function listPolicies(query: Query, tenant: string): readonly Policy[] {
 }
 
 function asPolicy({
-  policy,
-  version,
-  facts,
-  purposes,
   transaction,
-}: Pick<typeof policies.$inferSelect, 'policy' | 'version' | 'facts' | 'purposes' | 'transaction'>): Policy {
-  return { policy, version, facts, purposes, ...(transaction === null ? {} : { transaction }) };
+  demands,
+  ...rest
+}: Pick<
+  typeof policies.$inferSelect,
+  'policy' | 'version' | 'facts' | 'purposes' | 'transaction' | 'demands'
+>): Policy {
+  const { policy, version, facts, purposes } = rest;
+  return { policy, version, facts, purposes, ...demands, ...(transaction === null ? {} : { transaction }) };
 }
 
 export function takeLimits(

@@ -1,4 +1,4 @@
-import { and, desc, eq, gte, or, type SQL, sql } from 'drizzle-orm';
+import { and, count, desc, eq, gt, gte, or, type SQL, sql } from 'drizzle-orm';
 import type { SQLiteColumn } from 'drizzle-orm/sqlite-core';
 import { equal } from './audit.ts';
 import { idempotencyKeys, verifications, views } from './schema.ts';
@@ -10,6 +10,7 @@ import {
   BOUNDS,
   type Idempotency,
   type NewVerification,
+  type Reuse,
   type Store,
   type VerificationRow,
 } from './store.ts';
@@ -37,6 +38,7 @@ export function createVerification(
   verification: NewVerification,
   actor: Actor,
   idempotency: Idempotency | undefined,
+  reuse?: Reuse,
 ): { readonly row: VerificationRow; readonly created: boolean } | 'idempotency_mismatch' {
   const { tenant, startedAt } = verification;
   const before = idempotency && idempotent(tx.query, tenant, idempotency);
@@ -48,6 +50,8 @@ export function createVerification(
     ...verification,
     facts: [...verification.facts],
     audience: [...verification.audience],
+    alternatives: verification.alternatives?.map((places) => [...places]) ?? null,
+    raisedBy: [...verification.raisedBy],
     ...{ state: 'pending', later: false, attemptsUsed: 0, factors: [], claimTries: 0, revision: 1 },
   });
   const made = known(tx, tenant, verification.verification, startedAt);
@@ -58,7 +62,60 @@ export function createVerification(
   }
   note(tx, made, { actor, at: startedAt, event: 'verification.started', about: aboutStart(made) });
   touch(tx, made);
-  return { row: asRow(made), created: true };
+  const pass =
+    reuse && reusablePasses(tx.query, made, startedAt).find((row) => row.verification === reuse.from);
+  if (reuse === undefined || pass === undefined) return { row: asRow(made), created: true };
+  const { from: reusedFrom, shown, factors } = reuse;
+  const passed = decide(
+    tx,
+    { ...made, device: pass.device },
+    {
+      ...{ verdict: 'passed', factors: [...factors], shown: [...shown], reusedFrom },
+      ...{ actor, at: startedAt },
+    },
+  );
+  return { row: asRow(passed), created: true };
+}
+
+const isReusable = sql`${verifications.reusableUntil} IS NOT NULL`;
+
+export function reusablePasses(
+  query: Query,
+  { tenant, subject, operator, callId }: Parameters<Store['reusablePasses']>[0],
+  now: number,
+): readonly VerificationRow[] {
+  if (callId === null) return [];
+  return query
+    .select()
+    .from(verifications)
+    .where(and(eq(verifications.tenant, tenant), eq(verifications.subject, subject), isReusable))
+    .orderBy(desc(verifications.decidedAt), desc(verifications.verification))
+    .all()
+    .filter((row) => row.callId === callId && row.operator === operator && (row.reusableUntil ?? 0) > now)
+    .map(asRow);
+}
+
+/** From now on none of the subject's passes stands in for another verification, or none of this device. */
+export function endReuse(tx: Transaction, tenant: string, subject: string, device?: string): void {
+  const all = and(eq(verifications.tenant, tenant), eq(verifications.subject, subject), isReusable);
+  tx.query
+    .update(verifications)
+    .set({ reusableUntil: null })
+    .where(device === undefined ? all : and(all, eq(verifications.device, device)))
+    .run();
+}
+
+// As text: see isOpen.
+const isFailure = sql`${verifications.verdict} IN ('failed', 'reported')`;
+
+export function failuresSince(query: Query, tenant: string, subject: string, since: number): number {
+  const failed = and(
+    eq(verifications.tenant, tenant),
+    eq(verifications.subject, subject),
+    gt(verifications.decidedAt, since),
+    isFailure,
+  );
+  return query.select({ failures: count() }).from(verifications).where(failed).get()?.failures ?? 0;
 }
 
 export function recordRefusedStart(
@@ -203,6 +260,9 @@ export function change(
 export interface Decision {
   readonly verdict: NonNullable<VerificationRecord['verdict']>;
   readonly factors?: VerificationRecord['factors'];
+  /** Of a pass. */
+  readonly shown?: VerificationRecord['shown'];
+  readonly reusedFrom?: string | null;
   readonly actor: Actor;
   readonly at: number;
 }
@@ -211,14 +271,21 @@ export interface Decision {
 export function decide(
   tx: Transaction,
   row: VerificationRecord,
-  { verdict, factors = [], actor, at }: Decision,
+  { verdict, factors = [], shown = null, reusedFrom = null, actor, at }: Decision,
 ): VerificationRecord {
+  const { tenant, subject, mode, callId, reuseSeconds } = row;
+  // Whoever fails, declines or reports after a pass is not to be taken for the one who passed.
+  if (['failed', 'declined', 'reported'].includes(verdict)) endReuse(tx, tenant, subject);
+  const fresh = verdict === 'passed' && mode === 'call' && callId !== null && reusedFrom === null;
+  const reusableUntil = fresh && reuseSeconds > 0 ? at + reuseSeconds : null;
   const claim = verdict === 'passed' && row.mode === 'precall' ? 'open' : null;
   const decided = change(tx, row, {
     ...{ state: 'done', verdict, factors, decidedAt: at, claim },
     ...{ request: null, attempt: null, attemptNonce: null },
+    ...(verdict === 'passed' && { device: row.device, shown, reusedFrom, reusableUntil }),
   });
-  note(tx, row, { actor, at, event: `verification.${verdict}`, about: { factors } });
+  const about = { factors, ...(reusedFrom === null ? {} : { reusedFrom }) };
+  note(tx, row, { actor, at, event: `verification.${verdict}`, about });
   return decided;
 }
 
@@ -249,13 +316,14 @@ export function ofSubject(
   return subjects[which](query).all({ tenant, subject });
 }
 
-/** Voids the subject's unclaimed passes, or those of one of its devices. Their ids. */
+/** Voids the subject's unclaimed passes, or those of one of its devices, and lets none stand in for another. Their ids. */
 export function voidPasses(
   tx: Transaction,
   tenant: string,
   subject: string,
   { actor, at, device }: { readonly actor: Actor; readonly at: number; readonly device?: string },
 ): readonly string[] {
+  endReuse(tx, tenant, subject, device);
   const reason = device === undefined ? 'reported' : 'device_revoked';
   return ofSubject(tx.query, tenant, subject, 'unclaimed')
     .filter((row) => device === undefined || row.device === device)
@@ -310,7 +378,10 @@ function aboutStart(row: VerificationRecord) {
   const requestHash = Buffer.from(row.requestHash).toString('base64url');
   const transactionHash = row.transactionHash && Buffer.from(row.transactionHash).toString('base64url');
   const asked = { policy, policyVersion, purpose, mode, direction, operator, audience };
-  return { ...asked, requestHash, transactionHash };
+  const raisedBy = row.raisedBy.map((place) => `stepUp.${place}`);
+  const raised = raisedBy.length === 0 ? {} : { raisedBy };
+  const call = row.callId === null ? {} : { call: row.callId };
+  return { ...asked, ...raised, ...call, requestHash, transactionHash };
 }
 
 function touch(tx: Transaction, { tenant, subject, verification }: VerificationRecord): void {

@@ -147,6 +147,16 @@ export interface NewVerification {
   readonly transactionHash: Uint8Array | null;
   /** Whether desks are shown the figures of the transaction. */
   readonly deskFigures: boolean;
+  /** Ways to meet `facts`, as places in it; `null`: all of it is needed. */
+  readonly alternatives: readonly (readonly number[])[] | null;
+  /** Whether what is shown must make two different factors. */
+  readonly twoFactor: boolean;
+  /** The step-up rules that raised it, by their place in the policy. */
+  readonly raisedBy: readonly number[];
+  /** The call's name at the desk. */
+  readonly callId: string | null;
+  /** For how long a pass may stand in for another verification of the same call; 0: not at all. */
+  readonly reuseSeconds: number;
   readonly startedAt: number;
   readonly expiresAt: number;
 }
@@ -168,6 +178,11 @@ export interface VerificationRow extends Omit<NewVerification, 'request'> {
   readonly claimedBy: string | null;
   /** Until the verdict stands. */
   readonly request: Sealed | null;
+  /** Of a pass: the places in `facts` that were shown, and the verification in whose pass they were. */
+  readonly shown: readonly number[] | null;
+  readonly reusedFrom: string | null;
+  /** Of a pass on a call: until when it may stand in for another verification. */
+  readonly reusableUntil: number | null;
   /** Grows with every change: the ETag. */
   readonly revision: number;
 }
@@ -177,6 +192,14 @@ export interface Idempotency {
   readonly caller: string;
   readonly key: string;
   readonly bodyHash: Uint8Array;
+}
+
+/** A pass of the same call that is to stand in for a new verification. */
+export interface Reuse {
+  readonly from: string;
+  /** Of the new one: what counts as shown. */
+  readonly shown: readonly number[];
+  readonly factors: readonly Factor[];
 }
 
 export interface AttemptResult {
@@ -198,6 +221,8 @@ export interface AttemptResult {
    */
   readonly passkey: PasskeyUse | null;
   readonly factors: readonly Factor[];
+  /** The places in the request's list that were shown. */
+  readonly shown: readonly number[];
   /** Opens if this one failed and attempts are left. */
   readonly next: Attempt;
 }
@@ -264,7 +289,7 @@ export interface Store {
   setIssuerSource(tenant: string, source: IssuerSource | null, actor: Actor, now: number): Promise<void>;
   issuerSource(tenant: string): Promise<IssuerSource | undefined>;
   /** Stores the next version of a policy. */
-  putPolicy(tenant: string, policy: Omit<Policy, 'version'>, now: number): Promise<Policy>;
+  putPolicy(tenant: string, policy: Omit<Policy, 'version'>, actor: Actor, now: number): Promise<Policy>;
   /** The newest version of each. */
   policies(tenant: string): Promise<readonly Policy[]>;
 
@@ -385,14 +410,29 @@ export interface Store {
   stopDevice(tenant: string, device: string, by: string, now: number): Promise<boolean>;
 
   // verifications
-  /** `created` is false when the idempotency key had made it before. */
+  /**
+   * `created` is false when the idempotency key had made it before. With `reuse` it is made as `passed`, if that pass may
+   * still stand in, or else as without.
+   */
   createVerification(
     verification: NewVerification,
     actor: Actor,
     idempotency: Idempotency | undefined,
+    reuse?: Reuse,
   ): Promise<
     { readonly row: VerificationRow; readonly created: boolean } | Extract<ErrorCode, 'idempotency_mismatch'>
   >;
+  /**
+   * Passes of the subject on this call, of verifications that are this operator's (`null`: the back end's), that may still
+   * stand in for another, newest first. None does any more once the subject reported, declined or failed a verification
+   * since, or its device is revoked.
+   */
+  reusablePasses(
+    call: Pick<NewVerification, 'tenant' | 'subject' | 'operator' | 'callId'>,
+    now: number,
+  ): Promise<readonly VerificationRow[]>;
+  /** Verifications of the subject that ended as `failed` or `reported` after this time. */
+  failuresSince(tenant: string, subject: string, since: number): Promise<number>;
   /** Records that a start was refused because the subject lacks what it takes. */
   recordRefusedStart(
     start: { readonly tenant: string; readonly subject: string; readonly lacking: 'device' | 'passkey' },

@@ -1,4 +1,12 @@
-import { AkashiError, type Direction, factOf, type Policy, parseCode, type Start } from '@akashi/circuits';
+import {
+  AkashiError,
+  type Direction,
+  factOf,
+  leavesOf,
+  type Policy,
+  parseCode,
+  type Start,
+} from '@akashi/circuits';
 import { element } from '../element.ts';
 import { inLanguage } from '../language.ts';
 import { startPayment } from './bank-client.ts';
@@ -140,7 +148,9 @@ export class CallForms {
       const options = purposes.map((purpose) =>
         element('option', { value: `${policy} ${purpose.id}` }, inLanguage(purpose.text, language)),
       );
-      const proven = [...new Set(facts.map((asked) => texts.facts[factOf(asked)]))].join(' + ');
+      const proven = [...new Set(facts.flatMap(leavesOf).map((asked) => texts.facts[factOf(asked)]))].join(
+        ' + ',
+      );
       select.append(element('optgroup', { label: `${policy}: ${proven}` }, ...options));
     }
     if (this.#purpose === '') this.#purpose = select.value;
