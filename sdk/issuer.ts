@@ -153,6 +153,7 @@ export interface Issuer {
   answer(url: string): Promise<Response>;
   /** Revokes credentials of a subject; how many. Throws TypeError without `publication`. */
   revoke(filter: CredentialFilter): Promise<number>;
+  /** Throws also `policy_too_wide`, `policy_not_two_factor`, `passkeys_off`. What `malformed` means, `policyFaults` of @akashi/circuits tells. */
   putPolicy(policy: Omit<Policy, 'version'>, options?: Call): Promise<Policy>;
   policies(options?: Call): Promise<readonly Policy[]>;
   requestEnrolment(subject: string, options?: Call): Promise<Enrolment>;
