@@ -1,6 +1,7 @@
 import { AkashiError, CODE_LENGTH, PIN_MIN_LENGTH } from '@akashi/circuits';
 import type { Asked, CheckedRequest, PresentProgress } from '@akashi/sdk/holder';
 import { element } from '../element.ts';
+import { certificatesNeededScreen } from './certificates.ts';
 import { digitEntry } from './digits.ts';
 import { hint, reenrolScreen } from './enrolment.ts';
 import { outcomeScreen } from './outcome.ts';
@@ -101,6 +102,8 @@ async function present(phone: Phone, request: CheckedRequest, asked: Asked, type
       askPin(phone, request, asked, typed, (texts) => texts.pinWrong(left));
     } else if (code === 'pin_wrong') {
       phone.go(reenrolScreen(phone, 'locked'));
+    } else if (code === 'claim_unknown') {
+      phone.go(certificatesNeededScreen(phone, request), stayAbout(phone, request));
     } else if (code === 'verification_over' || code === 'attempt_used') {
       await reopen(phone, request.id);
     } else {
