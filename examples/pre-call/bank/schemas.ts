@@ -11,7 +11,7 @@ export const CUSTOMER: ClaimsSchema = {
   claims: [
     {
       name: 'since',
-      label: { ja: 'あおば銀行とのお取引開始日', en: 'Customer of Aoba Bank since' },
+      label: { ja: 'あおば銀行とのお取引開始日', en: 'With Aoba Bank since' },
       type: 'date',
     },
   ],
@@ -26,7 +26,7 @@ export const CONTRACT: ClaimsSchema = {
     { name: 'born', label: { ja: '生年月日', en: 'Date of birth' }, type: 'date' },
     {
       name: 'since',
-      label: { ja: 'みどり通信のご契約日', en: 'Customer of Midori Telecom since' },
+      label: { ja: 'みどり通信のご契約日', en: 'With Midori Telecom since' },
       type: 'date',
     },
   ],

@@ -213,8 +213,8 @@ export class CallForms {
 
   /** Another customer is another call, whose number nobody has looked at yet. */
   #changeSubject(subject: string): void {
+    if (subject !== this.#subject) this.#numberSelect.value = 'unknown';
     this.#subject = subject;
-    this.#numberSelect.value = 'unknown';
   }
 
   #signals(): RiskSignals {

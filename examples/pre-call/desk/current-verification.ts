@@ -69,7 +69,8 @@ export class CurrentVerification {
     this.#body.replaceChildren(
       this.#title(shown),
       shown.verdict === null ? this.#code(shown) : this.#verdict(shown, shown.verdict),
-      this.#timeline(shown),
+      // Of a pass that stands in nothing happened since: its own verification has the times.
+      ...(shown.reusedFrom === undefined ? [this.#timeline(shown)] : []),
       element('p', { class: 'problem', role: 'alert' }, this.#problem),
     );
     this.#drawTime();

@@ -148,7 +148,13 @@ function details(phone: Phone, asked: Asked, deadline: number, over: () => void)
     ...(operator === null ? [] : [row(texts.rowOperator, operator)]),
     row(texts.rowPurpose, inLanguage(asked.purpose.text, language)),
     row(texts.rowCall, call),
-    row(texts.rowFacts, element('ul', {}, ...proven.map((line) => element('li', {}, line)))),
+    element(
+      'div',
+      // Conditions are whole sentences: they need the width.
+      { class: asked.claims.length > 0 ? 'wide' : '' },
+      element('dt', {}, texts.rowFacts),
+      element('dd', {}, element('ul', {}, ...proven.map((line) => element('li', {}, line)))),
+    ),
     row(
       texts.rowTimeLeft,
       countdown(deadline, (time) => time, over),

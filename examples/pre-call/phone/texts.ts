@@ -217,6 +217,9 @@ const ja = {
   certificatesNeededTitle: '証明書を受け取ってください',
   certificatesNeededText:
     'この確認で尋ねられている条件の証明書が、この端末にまだありません。受け取ると、続きから進められます。入力の回数は減っていません。',
+  claimUnmetTitle: '条件を示せません',
+  claimUnmetText:
+    'この端末の証明書では、尋ねられている条件を満たしていることを示せません。何も送られていません。お断りになるか、担当者にご相談ください。',
   passkeys: 'パスキー',
   passkeyOfferTitle: '顔や指でも確認できるようにしますか',
   passkeyOfferText:
@@ -273,8 +276,6 @@ const ja = {
     passkey_missing: 'この端末にはパスキーがありません。設定からパスキーを追加して、もう一度お試しください。',
     passkey_unavailable:
       'このブラウザではパスキーを使えません。ほかのブラウザか、画面ロックの設定をお確かめください。',
-    claim_unmet:
-      'この端末の証明書では、尋ねられている条件を満たしていることを示せません。何も送られていません。担当者にご相談ください。',
     passkey_refused: 'パスキーを追加できませんでした。もう一度お試しください。',
     request_invalid: 'この依頼は正しいものと確かめられなかったため、表示しません。',
     signature_invalid: 'この依頼は正しいものと確かめられなかったため、表示しません。',
@@ -494,6 +495,9 @@ const en: Texts = {
   certificatesNeededTitle: 'Get your certificates first',
   certificatesNeededText:
     'This phone has no certificate yet for what is asked. Get it now, and carry on where you were. No try was used up.',
+  claimUnmetTitle: 'The conditions are not met',
+  claimUnmetText:
+    'The certificates on this phone do not show what is asked. Nothing was sent. Decline, or speak with the operator.',
   passkeys: 'Passkeys',
   passkeyOfferTitle: 'Confirm with your face or finger, too?',
   passkeyOfferText:
@@ -549,8 +553,6 @@ const en: Texts = {
     passkey_missing: 'This phone has no passkey. Add one in the settings, then try again.',
     passkey_unavailable:
       'Passkeys cannot be used in this browser. Try another browser, or check that a screen lock is set up.',
-    claim_unmet:
-      'The certificates on this phone do not meet the conditions that are asked. Nothing was sent. Please speak with the operator.',
     passkey_refused: 'The passkey could not be added. Please try again.',
     request_invalid: 'This request could not be confirmed as genuine, so it is not shown.',
     signature_invalid: 'This request could not be confirmed as genuine, so it is not shown.',
