@@ -250,7 +250,8 @@ export interface AttemptParts {
   readonly opened: Answer;
   readonly code?: string;
   readonly account?: IssuedAccount;
-  readonly claims?: IssuedClaims;
+  /** Of one schema, for whatever is asked; or of several. */
+  readonly claims?: IssuedClaims | readonly IssuedClaims[];
   /** Which of the request's alternatives is shown. */
   readonly alternative?: number;
   /** Proves these entries instead of those that the request asks for. */
@@ -294,13 +295,11 @@ export async function makePresentation(
           credential: account?.credential,
         });
         break;
-      default:
-        facts.push({
-          fact,
-          version,
-          proof: await proveClaim(phone, bound, entry, claims),
-          credential: claims?.credential,
-        });
+      default: {
+        const held = claimsFor(entry, claims);
+        const proof = await proveClaim(phone, bound, entry, held);
+        facts.push({ fact, version, proof, credential: held?.credential });
+      }
     }
   }
   return {
@@ -361,6 +360,11 @@ function proveAccount(
     index,
     siblings,
   });
+}
+
+function claimsFor({ schema }: AskedClaim, claims: AttemptParts['claims']): IssuedClaims | undefined {
+  if (claims === undefined || 'credential' in claims) return claims;
+  return claims.find((issued) => String(issued.schema) === schema);
 }
 
 function proveClaim(
