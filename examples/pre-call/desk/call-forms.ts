@@ -5,32 +5,17 @@ import {
   leavesOf,
   type Policy,
   parseCode,
-  type RiskSignals,
   type Start,
 } from '@akashi/circuits';
 import { element } from '../element.ts';
 import { inLanguage } from '../language.ts';
 import { startPayment } from './bank-client.ts';
+import { CallerNumber } from './caller-number.ts';
 import type { Desk } from './desk.ts';
 import { isBanks, TransactionFields } from './transaction-fields.ts';
 
 /** Stands for the customer list of a real contact center, which would fill the field by itself. */
 const EXAMPLES = ['C-48201', 'C-51764', 'C-60938'];
-
-/** What the operator saw of the caller's number, as the verifier takes it: it asks for more where nobody said. */
-const SIGNALS = {
-  unknown: {},
-  known: { numberWithheld: false, numberNotOnFile: false },
-  other: { numberWithheld: false, numberNotOnFile: true },
-  withheld: { numberWithheld: true, numberNotOnFile: true },
-} as const satisfies Readonly<Record<string, RiskSignals>>;
-
-const NUMBERS = [
-  'unknown',
-  'known',
-  'other',
-  'withheld',
-] as const satisfies readonly (keyof typeof SIGNALS)[];
 
 /** What can be done about the call in hand: start a verification, or take a pre-call code. */
 export class CallForms {
@@ -40,7 +25,7 @@ export class CallForms {
   #subject = '';
   #purpose = '';
   #direction: Direction = 'inbound';
-  readonly #numberSelect = element('select', { id: 'number' });
+  readonly #number = new CallerNumber();
   readonly #transaction = new TransactionFields();
   readonly #transactionArea = element('div', { class: 'transaction' });
   #sent: { readonly body: string; readonly key: string } | null = null;
@@ -82,7 +67,7 @@ export class CallForms {
       ...this.#subjectField(),
       ...this.#purposeField('start-purpose'),
       this.#directionField(),
-      ...this.#numberField(),
+      ...this.#number.draw(texts),
       this.#transactionArea,
       problem,
       submit,
@@ -201,25 +186,10 @@ export class CallForms {
     );
   }
 
-  #numberField(): Node[] {
-    const { texts } = this.#desk;
-    const select = this.#numberSelect;
-    const options = NUMBERS.map((number) => element('option', { value: number }, texts.numbers[number]));
-    const chosen = select.value;
-    select.replaceChildren(...options);
-    select.value = chosen === '' ? 'unknown' : chosen;
-    return [element('label', { for: 'number' }, texts.number), select];
-  }
-
   /** Another customer is another call, whose number nobody has looked at yet. */
   #changeSubject(subject: string): void {
-    if (subject !== this.#subject) this.#numberSelect.value = 'unknown';
+    if (subject !== this.#subject) this.#number.clear();
     this.#subject = subject;
-  }
-
-  #signals(): RiskSignals {
-    const [chosen = 'unknown'] = NUMBERS.filter((number) => number === this.#numberSelect.value);
-    return SIGNALS[chosen];
   }
 
   async #start(): Promise<void> {
@@ -232,7 +202,7 @@ export class CallForms {
       purpose,
       mode: 'call',
       call: { direction: this.#direction, id: this.#callId() },
-      signals: this.#signals(),
+      signals: this.#number.signals(),
       ...(transaction === undefined ? {} : { transaction }),
     };
     // The same again after a lost answer is the same start, not a second one.
