@@ -54,7 +54,18 @@ import { openPublication, type PublicationOptions } from './publication.ts';
 import { checkReceipt, verifierKeys } from './receipt.ts';
 import { watchVerification } from './watch.ts';
 
-export type { ClaimDefinition, ClaimsSchema, Evidence, SignedEvidence, Transaction } from '@akashi/circuits';
+export type {
+  ClaimDefinition,
+  ClaimsSchema,
+  Evidence,
+  Policy,
+  PolicyFact,
+  Requirement,
+  RiskSignals,
+  SignedEvidence,
+  StepUp,
+  Transaction,
+} from '@akashi/circuits';
 export type { IssuedClaims } from './claims.ts';
 export {
   type CredentialFilter,

@@ -293,6 +293,54 @@ describe('step-up rules', () => {
   });
 });
 
+describe('a desk lowers nothing', () => {
+  const yen = fc.bigInt(0n, 20n).map((amount) => ({ amount: String(amount), currency: 'JPY' }));
+  const told = fc.record(
+    { numberWithheld: fc.boolean(), numberNotOnFile: fc.boolean(), amount: yen },
+    { requiredKeys: [] },
+  );
+  const policy = policyOf(['account'], {
+    stepUp: [
+      { when: { numberWithheld: true }, facts: ['pin'] },
+      {
+        when: { numberNotOnFile: true, amount: { atLeast: '10', currency: 'JPY' } },
+        twoFactor: true,
+        facts: ['pin'],
+      },
+      { when: { amount: { atLeast: '5', currency: 'JPY' } }, facts: [income] },
+    ],
+  });
+  const raisedBy = (circumstances: Partial<Circumstances>) =>
+    demandOf(policy, { ...QUIET, ...circumstances }).raisedBy;
+
+  it('by saying nothing: every rule holds that any word could make hold', () => {
+    fc.assert(
+      fc.property(told, (signals) => {
+        expect(raisedBy({ signals: {} })).toEqual(expect.arrayContaining([...raisedBy({ signals })]));
+      }),
+    );
+  });
+
+  it('by saying anything of a transaction, whose own amount stands', () => {
+    fc.assert(
+      fc.property(told, yen, (signals, transaction) => {
+        const { amount: _, ...silent } = signals;
+        const without = raisedBy({ signals: silent, transaction });
+        expect(raisedBy({ signals, transaction })).toEqual(expect.arrayContaining([...without]));
+      }),
+    );
+  });
+
+  it('by saying worse than it is', () => {
+    fc.assert(
+      fc.property(told, fc.subarray(['numberWithheld', 'numberNotOnFile'] as const), (signals, worse) => {
+        const lied = { ...signals, ...Object.fromEntries(worse.map((name) => [name, true])) };
+        expect(raisedBy({ signals: lied })).toEqual(expect.arrayContaining([...raisedBy({ signals })]));
+      }),
+    );
+  });
+});
+
 it('all that a policy may ask for holds the facts of its rules', () => {
   const rule = { when: { numberWithheld: true }, facts: [{ anyOf: ['pin', income] }] } satisfies Rule;
   expect(askedUnder(policyOf(['account', 'pin'], { stepUp: [rule] }))).toEqual(['account', 'pin', income]);
