@@ -22,6 +22,7 @@ import {
   policiesAnswer,
   policyAnswer,
   policyBody,
+  policyFaults,
   publicJwkShape,
   reference,
   type SignedEvidence,
@@ -60,6 +61,7 @@ export type {
   Evidence,
   Policy,
   PolicyFact,
+  PolicyFault,
   Requirement,
   RiskSignals,
   SignedEvidence,
@@ -164,7 +166,7 @@ export interface Issuer {
   answer(url: string): Promise<Response>;
   /** Revokes credentials of a subject; how many. Throws TypeError without `publication`. */
   revoke(filter: CredentialFilter): Promise<number>;
-  /** Throws also `policy_too_wide`, `policy_not_two_factor`, `passkeys_off`. What `malformed` means, `policyFaults` of @akashi/circuits tells. */
+  /** Throws also `policy_too_wide`, `policy_not_two_factor`, `passkeys_off`; of `malformed`, `cause` is a list of `PolicyFault`: what, where. */
   putPolicy(policy: Omit<Policy, 'version'>, options?: Call): Promise<Policy>;
   policies(options?: Call): Promise<readonly Policy[]>;
   requestEnrolment(subject: string, options?: Call): Promise<Enrolment>;
@@ -275,6 +277,8 @@ export async function openIssuer(options: IssuerOptions): Promise<Issuer> {
       return publication.revoke(filter);
     },
     async putPolicy(policy, { signal } = {}) {
+      const faults = policyFaults(policy);
+      if (faults.length > 0) throw new AkashiError('malformed', { cause: faults });
       return call({ ...post('/v1/policies', policyBody, policy), signal }, policyAnswer);
     },
     async policies({ signal } = {}) {

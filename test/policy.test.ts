@@ -81,3 +81,12 @@ test('a policy that cannot be met as it says is refused with a code that says wh
     },
   );
 });
+
+test('a policy that is none is refused before it is sent, and what is wrong is said by where it is', async () => {
+  const when = { hours: { from: '22:00', until: '6:00', timeZone: 'Asia/Tokyo' } };
+  const stepUp = [{ when, twoFactor: true as const }];
+  const put = bank.issuer.putPolicy({ policy: 'late', facts: ['pin'], purposes: [...PURPOSES], stepUp });
+  await expect(put).rejects.toMatchObject({
+    ...{ code: 'malformed', cause: [{ path: 'stepUp.0.when.hours.until', fault: 'invalid' }] },
+  });
+});
