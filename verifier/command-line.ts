@@ -23,6 +23,7 @@ import {
 import { certifyCommand, createCommand, installCommand, rootCommand, rotateCommand } from './key-commands.ts';
 import { KeyFileError } from './key-file.ts';
 import { moveCommand } from './move-command.ts';
+import { explainPolicyCommand, listPoliciesCommand, putPolicyCommand } from './policy-commands.ts';
 import { type CommandContext, startCommand } from './start-command.ts';
 
 // The commands of `akashi`: which there are, what may follow them, how they end.
@@ -48,6 +49,10 @@ const HELP = `akashi: verify callers without seeing what is verified
   akashi issuer list TENANT                          pinned keys, and what is published where
   akashi issuer source TENANT [--jwks URL] [--status-lists URL/] [--stale SECONDS]
                                                      where keys and status lists are published; none: nowhere
+  akashi policy put TENANT FILE                      from a file (JSON), prints id and version; faults by where they are
+  akashi policy list TENANT [--json]
+  akashi policy explain TENANT POLICY [--signal NAMES] [--amount UNITS:CURRENCY] [--at TIME] [--failures N] [--json]
+                                                     what a verification would ask for, and why; starts nothing
   akashi operator add TENANT --name NAME [--role operator|admin]
                                                      prints the operator's id
   akashi operator link TENANT OPERATOR [--desk URL]  prints a one-use sign-in link
@@ -96,6 +101,11 @@ const OPTIONS = {
   'rp-id': { type: 'string' },
   'accept-screen-lock': { type: 'boolean' },
   off: { type: 'boolean' },
+  signal: { type: 'string' },
+  amount: { type: 'string' },
+  at: { type: 'string' },
+  failures: { type: 'string' },
+  json: { type: 'boolean' },
 } as const;
 
 interface Command {
@@ -118,6 +128,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'issuer remove': { run: removeIssuerCommand, words: [2, 2] },
   'issuer list': { run: listIssuersCommand, words: [1, 1] },
   'issuer source': { run: issuerSourceCommand, words: [1, 1] },
+  'policy put': { run: putPolicyCommand, words: [2, 2] },
+  'policy list': { run: listPoliciesCommand, words: [1, 1] },
+  'policy explain': { run: explainPolicyCommand, words: [2, 2] },
   'operator add': { run: addOperatorCommand, words: [1, 1] },
   'operator link': { run: operatorLinkCommand, words: [2, 2] },
   'keys root': { run: rootCommand, words: [0, 0] },

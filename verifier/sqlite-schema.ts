@@ -57,10 +57,11 @@ export const policies = sqliteTable(
     tenant: text('tenant').notNull(),
     policy: text('policy').notNull(),
     version: integer('version').notNull(),
-    facts: json('facts', jsonCodecs.policyFacts).notNull(),
+    facts: json('facts', jsonCodecs.requirements).notNull(),
     purposes: json('purposes', jsonCodecs.purposes).notNull(),
     createdAt: integer('created_at').notNull(),
     transaction: json('transaction_rule', jsonCodecs.transactionRule),
+    demands: json('demands', jsonCodecs.demands).notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenant, table.policy, table.version] })],
 );
@@ -192,6 +193,14 @@ export const verifications = sqliteTable('verifications', {
   policyVersion: integer('policy_version').notNull(),
   transactionHash: bytes('transaction_hash'),
   deskFigures: integer('desk_figures', { mode: 'boolean' }).notNull(),
+  alternatives: json('alternatives', jsonCodecs.alternatives),
+  twoFactor: integer('two_factor', { mode: 'boolean' }).notNull(),
+  raisedBy: json('raised_by', jsonCodecs.places).notNull(),
+  callId: text('call_id'),
+  reuseSeconds: integer('reuse_seconds').notNull(),
+  shown: json('shown', jsonCodecs.places),
+  reusedFrom: text('reused_from'),
+  reusableUntil: integer('reusable_until'),
 });
 
 export const idempotencyKeys = sqliteTable(

@@ -9,6 +9,7 @@ import { passkeyContract } from './store-contract-passkeys.ts';
 import { pinContract } from './store-contract-pins.ts';
 import { raceContract } from './store-contract-races.ts';
 import { requestContract } from './store-contract-requests.ts';
+import { reuseContract } from './store-contract-reuse.ts';
 import { tenantContract } from './store-contract-tenants.ts';
 import { verificationContract } from './store-contract-verifications.ts';
 import { addTenants, type StoreHarness } from './store-fixtures.ts';
@@ -43,6 +44,7 @@ export function storeContract(name: string, open: () => Promise<StoreHarness>): 
     verificationContract(store);
     requestContract(store);
     attemptContract(store);
+    reuseContract(store);
     claimContract(store);
     auditContract(store);
     raceContract(current);

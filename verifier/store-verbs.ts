@@ -105,6 +105,8 @@ function verificationVerbs({ read, write }: Binders) {
   return {
     createVerification: write(ofIts, verifications.createVerification),
     recordRefusedStart: write(ofIts, verifications.recordRefusedStart),
+    reusablePasses: read(ofIts, verifications.reusablePasses),
+    failuresSince: read(ofTenant, verifications.failuresSince),
     verification: async (tenant, verification, now) => {
       const found = await find(tenant, verification);
       const [row] = await settled(tenant, found === undefined ? [] : [found], now);
