@@ -88,10 +88,17 @@ export function reusablePasses(
   return query
     .select()
     .from(verifications)
-    .where(and(eq(verifications.tenant, tenant), eq(verifications.subject, subject), isReusable))
+    .where(
+      and(
+        eq(verifications.tenant, tenant),
+        eq(verifications.subject, subject),
+        isReusable,
+        gt(verifications.reusableUntil, now),
+      ),
+    )
     .orderBy(desc(verifications.decidedAt), desc(verifications.verification))
     .all()
-    .filter((row) => row.callId === callId && row.operator === operator && (row.reusableUntil ?? 0) > now)
+    .filter((row) => row.callId === callId && row.operator === operator)
     .map(asRow);
 }
 
