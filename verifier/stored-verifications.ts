@@ -69,8 +69,8 @@ export function* createVerification(
   touch(tx, made);
   if (reuse === undefined) return { row: asRow(made), created: true };
   // Held, so that nothing ends its reuse meanwhile.
-  const passes = yield* heldReusable.all({ tenant, subject: made.subject });
-  const pass = passes.find((row) => row.verification === reuse.from && isReusable(row, made, startedAt));
+  const passes = yield* heldReusable.all({ tenant, subject: made.subject, now: startedAt });
+  const pass = passes.find((row) => row.verification === reuse.from && isOfCall(row, made));
   if (pass === undefined) return { row: asRow(made), created: true };
   const { from: reusedFrom, shown, factors } = reuse;
   const passed = yield* decide(
@@ -95,27 +95,26 @@ const reusableOf = ({ query, tables }: Dialect) =>
         eq(tables.verifications.tenant, sql.placeholder('tenant')),
         eq(tables.verifications.subject, sql.placeholder('subject')),
         hasReuse(tables),
+        gt(tables.verifications.reusableUntil, sql.placeholder('now')),
       ),
     )
     .orderBy(desc(tables.verifications.startedAt), desc(tables.verifications.verification));
 const reusable = selection(reusableOf);
 const heldReusable = selection((dialect) => dialect.locked(reusableOf(dialect)));
 
-function isReusable(
+function isOfCall(
   row: VerificationRecord,
   { operator, callId }: Pick<NewVerification, 'operator' | 'callId'>,
-  now: number,
 ): boolean {
-  const sameCall = callId !== null && row.callId === callId && row.operator === operator;
-  return sameCall && row.reusableUntil !== null && row.reusableUntil > now;
+  return callId !== null && row.callId === callId && row.operator === operator;
 }
 
 export function* reusablePasses(
   { tenant, subject, operator, callId }: Parameters<Store['reusablePasses']>[0],
   now: number,
 ): Verb<readonly VerificationRow[]> {
-  const rows = yield* reusable.all({ tenant, subject });
-  const fits = rows.filter((row) => isReusable(row, { operator, callId }, now));
+  const rows = yield* reusable.all({ tenant, subject, now });
+  const fits = rows.filter((row) => isOfCall(row, { operator, callId }));
   return fits.sort((a, b) => (b.decidedAt ?? 0) - (a.decidedAt ?? 0)).map(asRow);
 }
 

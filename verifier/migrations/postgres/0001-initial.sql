@@ -222,7 +222,7 @@ CREATE INDEX verifications_by_claimer ON verifications (tenant, claimed_by, star
 CREATE INDEX verifications_by_device ON verifications (tenant, device) WHERE device IS NOT NULL;
 CREATE INDEX verifications_live ON verifications (tenant, subject) WHERE state <> 'done' OR claim = 'open';
 CREATE INDEX verifications_by_expiry ON verifications (expires_at) WHERE state <> 'done';
-CREATE INDEX verifications_reusable ON verifications (tenant, subject) WHERE reusable_until IS NOT NULL;
+CREATE INDEX verifications_reusable ON verifications (tenant, subject, reusable_until) WHERE reusable_until IS NOT NULL;
 CREATE INDEX verifications_failed ON verifications (tenant, subject, decided_at) WHERE verdict IN ('failed', 'reported');
 CREATE INDEX verifications_by_claim_expiry ON verifications (decided_at) WHERE claim = 'open';
 

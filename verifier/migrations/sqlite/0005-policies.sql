@@ -18,5 +18,5 @@ ALTER TABLE verifications ADD COLUMN reusable_until INTEGER
 
 UPDATE verifications SET shown = (SELECT json_group_array(key) FROM json_each(facts)) WHERE verdict IS 'passed';
 
-CREATE INDEX verifications_reusable ON verifications (tenant, subject) WHERE reusable_until IS NOT NULL;
+CREATE INDEX verifications_reusable ON verifications (tenant, subject, reusable_until) WHERE reusable_until IS NOT NULL;
 CREATE INDEX verifications_failed ON verifications (tenant, subject, decided_at) WHERE verdict IN ('failed', 'reported');
