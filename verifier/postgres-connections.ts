@@ -84,11 +84,11 @@ export class PostgresConnection {
   write<R>(scope: Scope, verb: Verb<R>, commit: { asked: boolean }): Promise<R> {
     return this.#surely(async () => {
       this.#localScope = this.#sessionScope ?? '';
-      void this.#send(this.client.query('BEGIN ISOLATION LEVEL READ COMMITTED'));
+      void this.#send(() => this.client.query('BEGIN ISOLATION LEVEL READ COMMITTED'));
       this.#enter(scope);
       const result = await this.#run(verb);
       commit.asked = true;
-      const { command } = await this.#send(this.client.query('COMMIT'));
+      const { command } = await this.#send(() => this.client.query('COMMIT'));
       if (command !== 'COMMIT') throw new Error('the transaction was undone by the server');
       this.#localScope = undefined;
       return result;
@@ -119,14 +119,21 @@ export class PostgresConnection {
 
   #answer(step: Step): unknown {
     if (step.ask === 'scope') return this.#enter(step.scope);
-    if (step.ask === 'queue') return void this.#send(this.client.query(QUEUE, [step.line]));
-    const answer = this.#send(this.#prepare(step.statement).execute(step.values));
+    if (step.ask === 'queue') return void this.#send(() => this.client.query(QUEUE, [step.line]));
+    const { statement, values } = step;
+    const answer = this.#send(() => this.#prepare(statement).execute(values));
     if (step.ask === 'none') return undefined;
     if (step.ask === 'count') return answer.then((result) => (result as pg.QueryResult).rowCount ?? 0);
     return step.ask === 'one' ? answer.then((rows) => (rows as readonly unknown[])[0]) : answer;
   }
 
-  #send<T>(answer: Promise<T>): Promise<T> {
+  /** `ask` hands its text to the driver before it returns, as drizzle does: so the order here is the order there. */
+  #send<T>(ask: () => Promise<T>): Promise<T> {
+    const { stream } = this.client.connection;
+    // What is sent in one turn of the event loop goes in one piece.
+    stream.cork();
+    process.nextTick(() => stream.uncork());
+    const answer = ask();
     // Whoever waits for it is told; those for whom nobody waits are asked at the end.
     answer.catch(() => {});
     this.#sent.push(answer);
@@ -140,7 +147,7 @@ export class PostgresConnection {
     const same = known === scopeText(scope, false);
     if (local) this.#localScope = scopeText(scope, false);
     else this.#sessionScope = text;
-    if (!same) void this.#send(this.client.query(text));
+    if (!same) void this.#send(() => this.client.query(text));
   }
 
   #prepare(statement: Statement): Prepared {

@@ -11,21 +11,7 @@ import * as schema from './sqlite-schema.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 import { selection } from './statement.ts';
 import { storeContract } from './store-contract.ts';
-import {
-  addTenants,
-  call,
-  enrolled,
-  enrolling,
-  events,
-  hash,
-  id,
-  LIFE,
-  NOW,
-  newVerification,
-  sealed,
-  started,
-  thumb,
-} from './store-fixtures.ts';
+import { addTenants, call, id, LIFE, NOW, sealed, searchEverywhere, started } from './store-fixtures.ts';
 import { race, StorePeer } from './store-peers.ts';
 
 const peers: StorePeer[] = [];
@@ -255,24 +241,7 @@ describe('a SQLite file', () => {
       for (const row of plan.all(blanks)) plans.push((row as { detail: string }).detail);
       return prepare.call(this, source);
     });
-    await enrolled(store, 'phone');
-    await enrolling(store, 'slow');
-    const idempotency = { caller: 'backend', key: 'k', bodyHash: hash('body') };
-    const verification = newVerification('v', { operator: id('operator bank') });
-    await store.createVerification(verification, { kind: 'backend' }, idempotency);
-    await store.recordSeen('bank', id('v'), id('operator bank'), NOW);
-    await store.verificationsOfOperator('bank', id('operator bank'), NOW);
-    await store.verificationsOfDevice('bank', id('phone'), thumb('phone'), NOW);
-    await store.devicesOfSubject('bank', 'c-1', NOW);
-    await store.report('bank', id('v'), id('phone'), NOW);
-    const ask = { tenant: 'bank', subject: 'c-1', purpose: 'transfer', direction: 'inbound' } as const;
-    await store.claim({ ...ask, matches: () => false }, { kind: 'backend' }, NOW);
-    await store.knowsOrigin('https://a.example');
-    await store.policies('bank');
-    await store.issuers('bank');
-    await store.issuerSource('bank');
-    await store.sweep(NOW + 100_000);
-    await events(store);
+    await searchEverywhere(store);
     const searched = plans.filter((detail) =>
       /^(?:SEARCH|SCAN) (?:verifications|devices|idempotency_keys|views|jtis|limits)/.test(detail),
     );

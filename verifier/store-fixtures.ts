@@ -211,3 +211,25 @@ export async function events(store: Store, tenant = 'bank'): Promise<readonly st
 function digest(label: string, length: number): Buffer {
   return createHash('sha256').update(label).digest().subarray(0, length);
 }
+
+/** Each kind of search that a verifier makes while it works. */
+export async function searchEverywhere(store: Store): Promise<void> {
+  await enrolled(store, 'phone');
+  await enrolling(store, 'slow');
+  const idempotency = { caller: 'backend', key: 'k', bodyHash: hash('body') };
+  const verification = newVerification('v', { operator: id('operator bank') });
+  await store.createVerification(verification, { kind: 'backend' }, idempotency);
+  await store.recordSeen('bank', id('v'), id('operator bank'), NOW);
+  await store.verificationsOfOperator('bank', id('operator bank'), NOW);
+  await store.verificationsOfDevice('bank', id('phone'), thumb('phone'), NOW);
+  await store.devicesOfSubject('bank', 'c-1', NOW);
+  await store.report('bank', id('v'), id('phone'), NOW);
+  const ask = { tenant: 'bank', subject: 'c-1', purpose: 'transfer', direction: 'inbound' } as const;
+  await store.claim({ ...ask, matches: () => false }, { kind: 'backend' }, NOW);
+  await store.knowsOrigin('https://a.example');
+  await store.policies('bank');
+  await store.issuers('bank');
+  await store.issuerSource('bank');
+  await store.sweep(NOW + 100_000);
+  await events(store);
+}
