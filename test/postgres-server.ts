@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -21,6 +21,9 @@ const SETTINGS = {
   log_min_messages: 'panic',
 };
 
+const MEMORY = '/dev/shm';
+const MEMORY_ROOM = 2 ** 31;
+
 interface User {
   readonly uid: number;
   readonly gid: number;
@@ -33,7 +36,7 @@ export async function startPostgres(): Promise<() => Promise<void>> {
   if (given !== undefined && given !== '') process.env[SERVER_URL] = given;
   if (process.env[SERVER_URL] !== undefined || binaries === undefined) return async () => {};
   const user = unprivileged();
-  const folder = mkdtempSync(join(tmpdir(), 'akashi-postgres-'));
+  const folder = mkdtempSync(join(temporary(), 'akashi-postgres-'));
   if (user !== undefined) chownSync(folder, user.uid, user.gid);
   const data = join(folder, 'data');
   const initdb = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'];
@@ -58,6 +61,16 @@ async function stop(server: ChildProcess, folder: string): Promise<void> {
   server.stdin?.end();
   if (server.exitCode === null) await end;
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** In memory where there is room: the server syncs each commit, and what the tests hold it to is no power cut. */
+function temporary(): string {
+  try {
+    const { bavail, bsize } = statfsSync(MEMORY);
+    return bavail * bsize >= MEMORY_ROOM ? MEMORY : tmpdir();
+  } catch {
+    return tmpdir();
+  }
 }
 
 /** Of the newest version in PATH or where Debian puts them. */

@@ -104,6 +104,43 @@ describe('configuration', () => {
     }
   });
 
+  test('a database is one file or one URL, encrypted on its way to another machine', async () => {
+    const start = async (set: Record<string, string>) => {
+      env = { AKASHI_ORIGIN: 'https://verifier.example', ...set };
+      return run(['start']);
+    };
+    const password = 'planted';
+    const wrong: readonly (readonly [string, string])[] = [
+      ['no url', 'postgres://USER'],
+      [`mysql://akashi:${password}@localhost/akashi`, 'postgres://USER'],
+      [`postgres://akashi:${password}@db.example/akashi`, 'sslmode=verify-full'],
+      [`postgres://akashi:${password}@localhost/akashi?host=db.example`, 'sslmode=verify-full'],
+      [`postgres://akashi:${password}@db.example/akashi?sslmode=require`, 'sslmode'],
+    ];
+    for (const [url, named] of wrong) {
+      const { code, err } = await start({ AKASHI_DATABASE_URL: url });
+      expect([url, code, err.includes(named)]).toEqual([url, 2, true]);
+      expect(err).not.toContain(password);
+    }
+    const both = {
+      AKASHI_DATABASE: path('akashi.db'),
+      AKASHI_DATABASE_URL: 'postgres://akashi@localhost/akashi',
+    };
+    expect(await start(both)).toMatchObject({ code: 2, err: expect.stringContaining('not both') });
+    // These get as far as the keys, which are missing.
+    for (const url of [
+      `postgres://akashi:${password}@localhost/akashi`,
+      `postgresql://akashi@db.example/akashi?sslmode=verify-full`,
+      `postgres://akashi@db.internal/akashi?sslmode=disable`,
+      `postgres://akashi@localhost/akashi?host=/var/run/postgresql`,
+    ]) {
+      expect(await start({ AKASHI_DATABASE_URL: url })).toMatchObject({
+        code: 2,
+        err: expect.stringContaining('KEYS'),
+      });
+    }
+  });
+
   test('keys that others may read are refused', async () => {
     await run(['keys', 'create', '--keys', path('keys.json'), '--public', path('public.json')]);
     expect((await stat(path('keys.json'))).mode & 0o777).toBe(0o600);

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
-import { eq, sql } from 'drizzle-orm';
+import { sql } from 'drizzle-orm';
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { checkDurability } from './postgres-connections.ts';
@@ -13,7 +13,7 @@ import {
   type TestDatabase,
 } from './postgres-fixtures.ts';
 import { openPostgresStore } from './postgres-store.ts';
-import { command, selection, updated, within } from './statement.ts';
+import { selection, updated, within } from './statement.ts';
 import type { Store } from './store.ts';
 import {
   accepted,
@@ -29,7 +29,7 @@ import {
   use,
 } from './store-fixtures.ts';
 
-// What holds of the server's connections, whatever the verbs do: durability, the role, cuts, floods, wake-ups.
+// What holds of the server's connections, whatever the verbs do: durability, cuts, floods, wake-ups.
 
 let database: TestDatabase;
 let cable: Cable;
@@ -274,152 +274,5 @@ describe('changes made by another verifier', () => {
       await expect.poll(() => seen.length).toBeGreaterThan(0);
     });
     expect(seen.join()).toMatch(/^[\w-]{22}(?:,[\w-]{22})+$/);
-  });
-});
-
-describe('the wall between tenants', () => {
-  const everything = selection(({ query, tables: { verifications } }) => query.select().from(verifications));
-  const change = command(({ query, tables: { verifications } }) =>
-    query
-      .update(verifications)
-      .set({ later: true })
-      .where(eq(verifications.verification, sql.placeholder('id'))),
-  );
-  const later = (verification: string) => change.count({ id: verification });
-  const setTenant = updated(
-    (tables) => tables.verifications,
-    (tables) => tables.verifications.verification,
-  );
-
-  it('holds for statements that forgot their condition', async () => {
-    await enrolled(store, 'phone');
-    await started(store, 'v');
-    await started(store, 'w', { tenant: 'shop' });
-    const db = await PostgresDatabase.open({ url: database.url, random });
-    const seenBy = async (tenant: string) =>
-      (await db.read({ tenant }, () => everything.all())).map((row) => row.verification);
-    expect(await seenBy('bank')).toEqual([id('v')]);
-    expect(await seenBy('shop')).toEqual([id('w')]);
-    expect(await seenBy('nobody')).toEqual([]);
-    expect(await db.write({ tenant: 'shop' }, () => later(id('v')))).toBe(0);
-    expect(await db.write({ tenant: 'bank' }, () => later(id('v')))).toBe(1);
-    await expect(db.write(bank, () => setTenant(id('v'), { tenant: 'shop' }))).rejects.toThrow(
-      'row-level security',
-    );
-    await db.close();
-  });
-
-  it('opens for a key exactly what has it', async () => {
-    await enrolled(store, 'phone');
-    await enrolled(store, 'tablet', { tenant: 'shop' });
-    const db = await PostgresDatabase.open({ url: database.url, random });
-    const devices = selection(({ query, tables }) => query.select().from(tables.devices));
-    const seen = await db.read({ key: thumb('tablet') }, () => devices.all());
-    expect(seen.map((row) => row.device)).toEqual([id('tablet')]);
-    const revoke = command(({ query, tables }) => query.update(tables.devices).set({ state: 'revoked' }));
-    expect(await db.write({ key: thumb('tablet') }, () => revoke.count())).toBe(0);
-    expect(await db.read({ key: '' }, () => devices.all())).toEqual([]);
-    await db.close();
-  });
-
-  it('shows the upkeep what is due, and lets it end nothing', async () => {
-    await enrolled(store, 'phone');
-    await started(store, 'v');
-    await store.cancel('bank', id('v'), { kind: 'backend' }, NOW);
-    await started(store, 'w', { tenant: 'shop' });
-    const db = await PostgresDatabase.open({ url: database.url, random });
-    const seen = await db.read('upkeep', () => everything.all());
-    expect(seen.map((row) => row.verification)).toEqual([id('w')]);
-    expect(await db.write('upkeep', () => later(id('w')))).toBe(0);
-    const pins = selection(({ query, tables: { devices } }) =>
-      query.select().from(devices).where(eq(devices.state, 'active')),
-    );
-    expect(await db.read('upkeep', () => pins.all())).toEqual([]);
-    await db.close();
-  });
-
-  it('stands before every table, and without a scope nothing is there', async () => {
-    await enrolled(store, 'phone');
-    await accepted(store, 'v');
-    await asUser(database.url, async (client) => {
-      const { rows } = await client.query<{ name: string; walled: boolean }>(
-        "SELECT relname AS name, relrowsecurity AND relforcerowsecurity AS walled FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'migrations'",
-      );
-      expect(rows).toHaveLength(20);
-      for (const { name, walled } of rows) {
-        expect([name, walled]).toEqual([name, true]);
-        expect((await client.query(`SELECT * FROM ${name}`)).rows).toEqual([]);
-      }
-      await client.query('SET row_security = off');
-      await expect(client.query('SELECT * FROM verifications')).rejects.toThrow('row-level security');
-    });
-  });
-
-  it('and the audit cannot be taken away by the verifier’s role', async () => {
-    const forbidden = [
-      'ALTER TABLE verifications DISABLE ROW LEVEL SECURITY',
-      'DROP POLICY of_tenant ON verifications',
-      'DELETE FROM verifications',
-      'DELETE FROM audit_entries',
-      'TRUNCATE audit_entries',
-      "UPDATE audit_entries SET content = '{}'",
-      'DROP TRIGGER audit_entries_stay ON audit_entries',
-      'DELETE FROM policies',
-      "UPDATE migrations SET hash = 'x'",
-    ];
-    await asUser(database.url, async (client) => {
-      for (const text of forbidden)
-        await expect(client.query(text), text).rejects.toMatchObject({ code: '42501' });
-    });
-  });
-
-  it('binds whom it must: owners, superusers and exempt roles are refused', async () => {
-    await expect(openPostgresStore({ url: database.owner })).rejects.toThrow('owner');
-    await expect(openPostgresStore({ url: database.superuser })).rejects.toThrow('superuser');
-    const alter = (text: string) => asUser(database.superuser, (client) => client.query(text));
-    await alter(`ALTER ROLE ${database.role} BYPASSRLS`);
-    await expect(openPostgresStore({ url: database.url })).rejects.toThrow('BYPASSRLS');
-    await alter(`ALTER ROLE ${database.role} NOBYPASSRLS`);
-    await alter('ALTER TABLE views NO FORCE ROW LEVEL SECURITY');
-    await expect(openPostgresStore({ url: database.url })).rejects.toThrow('no row-level security');
-    await alter('ALTER TABLE views FORCE ROW LEVEL SECURITY');
-    const owner = new URL(database.owner).username;
-    await alter(`GRANT ${owner} TO ${database.role}`);
-    await expect(openPostgresStore({ url: database.url })).rejects.toThrow('owner');
-    await alter(`REVOKE ${owner} FROM ${database.role}`);
-  });
-});
-
-describe('audit entries', () => {
-  it('are linked once, never changed and never deleted, whoever tries', async () => {
-    await started(store, 'v');
-    await store.linkAudit();
-    await asUser(database.superuser, async (client) => {
-      for (const text of [
-        "UPDATE audit_entries SET content = '{}'",
-        'UPDATE audit_entries SET seq = seq + 1',
-      ])
-        await expect(client.query(text)).rejects.toThrow('audit entries are never changed');
-      for (const text of ['DELETE FROM audit_entries', 'TRUNCATE audit_entries'])
-        await expect(client.query(text)).rejects.toThrow('audit entries are never deleted');
-    });
-  });
-
-  it('that do not follow from those before are noticed when the next is linked', async () => {
-    await started(store, 'v');
-    await store.linkAudit();
-    await asUser(database.superuser, async (client) => {
-      await client.query('SET session_replication_role = replica');
-      await client.query(
-        'DELETE FROM audit_entries WHERE tenant = $1 AND seq = (SELECT max(seq) FROM audit_entries WHERE tenant = $1)',
-        ['bank'],
-      );
-    });
-    await started(store, 'w');
-    await expect(store.linkAudit()).rejects.toMatchObject({
-      name: 'AuditBroken',
-      fault: 'head',
-      tenant: 'bank',
-    });
   });
 });

@@ -42,6 +42,8 @@ export class PostgresNotices {
       this.#turn += 1;
       if (this.#client === undefined) this.#topics.tellAll();
       else this.#topics.tellSome(this.#turn % TURNS, TURNS);
+      // Of a network that is half open nothing is heard, not even that.
+      if (this.#turn % TURNS === 0) void this.#ask('SELECT 1');
     }, LOOK_AGAIN_MS);
     this.#lookAgain.unref();
   }
@@ -74,7 +76,7 @@ export class PostgresNotices {
   }
 
   async #connect(): Promise<void> {
-    const client = new pg.Client(connectionOptions(this.#url));
+    const client = new pg.Client({ ...connectionOptions(this.#url), pipeline: true });
     client.on('error', () => this.#lost(client));
     client.on('end', () => this.#lost(client));
     client.on('notification', ({ processId, payload }) => {
@@ -82,8 +84,13 @@ export class PostgresNotices {
       if (processId === (client as unknown as { processID: number }).processID) return;
       for (const digest of payload?.split(',') ?? []) this.#topics.tell(digest);
     });
-    await client.connect();
-    await client.query(`LISTEN ${CHANNEL}`);
+    try {
+      await client.connect();
+      await client.query(`LISTEN ${CHANNEL}`);
+    } catch (cause) {
+      client.connection.stream.destroy();
+      throw cause;
+    }
     if (this.#closed) return client.end();
     this.#client = client;
     this.#tries = 0;
@@ -116,12 +123,22 @@ export class PostgresNotices {
       while (this.#waiting.size > 0 && this.#client !== undefined) {
         const batch = [...this.#waiting].slice(0, TOPICS_PER_NOTICE);
         for (const digest of batch) this.#waiting.delete(digest);
-        await this.#client.query('SELECT pg_notify($1, $2)', [CHANNEL, batch.join(',')]);
+        await this.#ask('SELECT pg_notify($1, $2)', [CHANNEL, batch.join(',')]);
       }
-    } catch {
-      // The connection is lost, and with it this batch: its listeners look again.
     } finally {
       this.#sending = false;
+    }
+  }
+
+  /** Whoever gets no answer is on a connection that is no good; a batch that went with it is found by looking again. */
+  async #ask(text: string, values: readonly string[] = []): Promise<void> {
+    const client = this.#client;
+    if (client === undefined) return;
+    try {
+      await client.query(text, [...values]);
+    } catch {
+      client.connection.stream.destroy();
+      this.#lost(client);
     }
   }
 }
