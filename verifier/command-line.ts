@@ -13,6 +13,7 @@ import {
   verifyAuditCommand,
 } from './admin-commands.ts';
 import { AuditBroken } from './audit.ts';
+import { backupCommand, restoreCommand } from './backup-commands.ts';
 import { ConfigurationError, drainSetting, type Flags } from './configuration.ts';
 import {
   addIssuerCommand,
@@ -39,6 +40,9 @@ const HELP = `akashi: verify callers without seeing what is verified
                                                      the verifier's
   akashi move --from FILE                            from SQLite to an empty PostgreSQL database, with the owner's
                                                      URL; no verifier may run
+  akashi backup --to FILE                            a copy of a SQLite database, while it is in use
+  akashi restore --keys FILE [--from COPY]           puts a copy, or a PostgreSQL database that was put back, in
+                                                     force: cancels what is open, leaves each device one PIN try
   akashi tenant add ID --name NAME [ORIGIN...]       prints the tenant's API key
   akashi tenant origins ID [ORIGIN...]               pages that may call from a browser
   akashi tenant passkeys ID --rp-id HOST [--accept-screen-lock] | --off
@@ -81,6 +85,7 @@ const OPTIONS = {
   database: { type: 'string' },
   'database-url': { type: 'string' },
   from: { type: 'string' },
+  to: { type: 'string' },
   keys: { type: 'string' },
   root: { type: 'string' },
   public: { type: 'string' },
@@ -120,6 +125,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   start: { run: runUntilStopped, words: [0, 0] },
   migrate: { run: migrateCommand, words: [0, 0] },
   move: { run: moveCommand, words: [0, 0] },
+  backup: { run: backupCommand, words: [0, 0] },
+  restore: { run: restoreCommand, words: [0, 0] },
   'tenant add': { run: addTenantCommand, words: [1, 1 + MAX_ORIGINS] },
   'tenant origins': { run: tenantOriginsCommand, words: [1, 1 + MAX_ORIGINS] },
   'tenant passkeys': { run: tenantPasskeysCommand, words: [1, 1] },

@@ -64,7 +64,7 @@ export async function asUser<T>(url: string, work: (client: pg.Client) => Promis
   }
 }
 
-/** Removes every row, past the triggers that keep the audit. */
+/** Removes every row, past the triggers that keep the audit, and begins the first epoch again. */
 export function emptyTables({ superuser }: TestDatabase): Promise<void> {
   return asUser(superuser, async (client) => {
     const { rows } = await client.query<{ name: string }>(
@@ -72,6 +72,7 @@ export function emptyTables({ superuser }: TestDatabase): Promise<void> {
     );
     await client.query('SET session_replication_role = replica');
     await client.query(rows.map(({ name }) => `DELETE FROM ${name}`).join('; '));
+    await client.query('INSERT INTO epochs (one, epoch, copy) VALUES (1, 1, false)');
   });
 }
 

@@ -24,6 +24,12 @@ export const tenants = pgTable('tenants', {
   acceptScreenLock: boolean('accept_screen_lock').notNull().default(false),
 });
 
+export const epochs = pgTable('epochs', {
+  one: integer('one').primaryKey(),
+  epoch: integer('epoch').notNull(),
+  copy: boolean('copy').notNull(),
+});
+
 export const origins = pgTable(
   'origins',
   { tenant: text('tenant').notNull(), origin: text('origin').notNull() },

@@ -14,6 +14,14 @@ export type Actor =
   | { readonly kind: 'backend' | 'system' | 'cli' }
   | { readonly kind: 'operator' | 'device'; readonly id: string };
 
+/** Which database this is. */
+export interface Epoch {
+  /** Grows when a copy was put back; the keys' document knows the one that is in force. */
+  readonly epoch: number;
+  /** This is a copy that nobody has put back yet. */
+  readonly copy: boolean;
+}
+
 export interface NewTenant {
   readonly tenant: string;
   readonly name: string;

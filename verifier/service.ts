@@ -100,6 +100,7 @@ export async function startVerifier(options: ServiceOptions): Promise<Service> {
     const { privateOrigins, notify = nothing, alert = nothing } = options;
     const keys = typeof options.keys === 'function' ? await options.keys(origin) : options.keys;
     signingKey(keys, clock());
+    await requireEpoch(store, keys);
     const issuers = issuersFor({ store, now: clock, origin, log, privateOrigins, closing: closing.signal });
     const verifier = createVerifier({
       ...{ store, now: clock, random, keys, verificationKeys, origin, log, instruments, notify, alert },
@@ -124,6 +125,19 @@ export async function startVerifier(options: ServiceOptions): Promise<Service> {
   } catch (error) {
     await end();
     throw error;
+  }
+}
+
+/** @throws Error when the database is a copy, or not the one that the keys are for */
+async function requireEpoch(store: Store, keys: Keys): Promise<void> {
+  const { epoch, copy } = await store.epoch();
+  if (copy) throw new Error('this database is a copy: "akashi restore" puts it in force');
+  if (epoch !== keys.epoch) {
+    throw new Error(
+      epoch < keys.epoch
+        ? 'the database is older than its keys: "akashi restore" puts it in force'
+        : 'the keys are older than their database: use those that "akashi restore" wrote',
+    );
   }
 }
 

@@ -20,6 +20,12 @@ export const tenants = sqliteTable('tenants', {
   acceptScreenLock: integer('accept_screen_lock', { mode: 'boolean' }).notNull().default(false),
 });
 
+export const epochs = sqliteTable('epochs', {
+  one: integer('one').primaryKey(),
+  epoch: integer('epoch').notNull(),
+  copy: integer('copy', { mode: 'boolean' }).notNull(),
+});
+
 export const origins = sqliteTable(
   'origins',
   { tenant: text('tenant').notNull(), origin: text('origin').notNull() },

@@ -4,6 +4,7 @@ import { auditContract } from './store-contract-audit.ts';
 import { claimContract } from './store-contract-claims.ts';
 import { crowdContract } from './store-contract-crowd.ts';
 import { deviceContract } from './store-contract-devices.ts';
+import { epochContract } from './store-contract-epoch.ts';
 import { issuerContract } from './store-contract-issuers.ts';
 import { passkeyContract } from './store-contract-passkeys.ts';
 import { pinContract } from './store-contract-pins.ts';
@@ -46,6 +47,7 @@ export function storeContract(name: string, open: () => Promise<StoreHarness>): 
     attemptContract(store);
     reuseContract(store);
     claimContract(store);
+    epochContract(store);
     auditContract(store);
     raceContract(current);
     crowdContract(current);

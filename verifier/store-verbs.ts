@@ -7,6 +7,7 @@ import * as attempts from './stored-attempts.ts';
 import * as audit from './stored-audit.ts';
 import * as claims from './stored-claims.ts';
 import * as devices from './stored-devices.ts';
+import * as epoch from './stored-epoch.ts';
 import * as issuers from './stored-issuers.ts';
 import * as operators from './stored-operators.ts';
 import * as passkeys from './stored-passkeys.ts';
@@ -155,6 +156,8 @@ function upkeepVerbs(db: Database, { read, write }: Binders) {
         await setImmediate();
       }
     },
+    epoch: () => db.read(forUpkeep(), epoch.findEpoch),
+    beginEpoch: write(forUpkeep, epoch.beginEpoch),
     auditEntries: read(ofTenant, audit.listAuditEntries),
     subscribe: (topic, listener) => db.subscribe(topic, listener),
     ping: () => db.ping(),

@@ -5,6 +5,7 @@ import type {
   AttemptResult,
   AuditEntry,
   Device,
+  Epoch,
   Evaluation,
   Idempotency,
   Issuer,
@@ -311,6 +312,13 @@ export interface Store {
   ): Promise<VerificationRow | undefined>;
   /** Records, once per verification and operator, that a desk was shown the verdict. */
   recordSeen(tenant: string, verification: string, operator: string, now: number): Promise<void>;
+
+  epoch(): Promise<Epoch>;
+  /**
+   * Makes a database that was put back safe to go on with: cancels what is open, voids passes, leaves every device one try
+   * of its PIN, ends sessions, links and enrolments, and is of this epoch from now on.
+   */
+  beginEpoch(epoch: number, now: number): Promise<void>;
 
   // upkeep
   /** Ends what is over its time and forgets what has served: jti, limits, links, sessions, challenges of passkeys. The number of verdicts set. */

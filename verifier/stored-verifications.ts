@@ -135,7 +135,7 @@ const endReuseOf = (ofDevice: boolean) =>
 const [endAllReuse, endDeviceReuse] = [endReuseOf(false), endReuseOf(true)];
 
 /** From now on none of the subject's passes stands in for another verification, or none of this device. */
-function* endReuse(tenant: string, subject: string, device?: string): Verb<void> {
+export function* endReuse(tenant: string, subject: string, device?: string): Verb<void> {
   if (device === undefined) yield* endAllReuse.run({ tenant, subject });
   else yield* endDeviceReuse.run({ tenant, subject, device });
 }

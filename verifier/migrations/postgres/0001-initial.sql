@@ -43,6 +43,13 @@ CREATE TABLE issuer_sources (
   CHECK (status_lists IS NOT NULL OR stale_seconds = 0)
 );
 
+CREATE TABLE epochs (
+  one   integer NOT NULL PRIMARY KEY CHECK (one = 1),
+  epoch integer NOT NULL CHECK (epoch >= 1),
+  copy  boolean NOT NULL
+);
+INSERT INTO epochs (one, epoch, copy) VALUES (1, 1, false);
+
 CREATE TABLE policies (
   tenant           text COLLATE "C" NOT NULL REFERENCES tenants (tenant),
   policy           text COLLATE "C" NOT NULL,
@@ -322,6 +329,9 @@ BEGIN
   END LOOP;
 END $$;
 
+ALTER TABLE epochs ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY upkeep_keeps ON epochs USING (scope_upkeep());
+CREATE POLICY upkeep_sees ON tenants FOR SELECT USING (scope_upkeep());
 CREATE POLICY upkeep_sees ON devices FOR SELECT USING (scope_upkeep() AND state = 'enrolling');
 CREATE POLICY upkeep_sees ON verifications FOR SELECT USING (scope_upkeep() AND (state <> 'done' OR claim = 'open'));
 CREATE POLICY upkeep_sees ON audit_entries FOR SELECT USING (scope_upkeep());
