@@ -141,6 +141,14 @@ describe('a connection that is cut', () => {
     expect((await store.tenant('bank'))?.name).toBe('The bank');
   });
 
+  it('and does not say so is found out, for reads and for what was not committed yet', async () => {
+    await enrolled(store, 'phone');
+    cable.freeze();
+    const calls = [store.tenant('bank'), store.countEvaluation(evaluation('a'), NOW)];
+    expect(await Promise.all(calls)).toMatchObject([{ name: 'The bank' }, { triesLeft: 4 }]);
+    expect(await triesOf()).toBe(1);
+  });
+
   it('is no verdict: a pass that nobody confirmed stands or does not, once', async () => {
     await enrolled(store, 'phone');
     await accepted(store, 'v');
@@ -275,4 +283,18 @@ describe('changes made by another verifier', () => {
     });
     expect(seen.join()).toMatch(/^[\w-]{22}(?:,[\w-]{22})+$/);
   });
+});
+
+it('forgets all that has served, however much it is', async () => {
+  const limits = Array.from({ length: 2_100 }, (_, i) => ({ ...bank, key: `k ${i}`, count: 1, seconds: 60 }));
+  expect(await store.takeLimits(limits, NOW)).toEqual({ granted: 2_100, retryAfter: 0 });
+  const left = () =>
+    asUser(
+      database.superuser,
+      async (client) => (await client.query('SELECT count(*)::int AS n FROM limits')).rows[0]?.n,
+    );
+  await store.sweep(NOW + 59);
+  expect(await left()).toBe(2_100);
+  await store.sweep(NOW + 60);
+  expect(await left()).toBe(0);
 });

@@ -113,6 +113,8 @@ export interface Cable {
   /** Ends every connection; with `refuse`, those that come as well, until it is mended. */
   cut(refuse?: boolean): void;
   mend(): void;
+  /** Connections that there are carry nothing any more, and nobody is told. */
+  freeze(): void;
   /** Takes what goes to the server next and has this text, and then cuts: the answer never arrives. */
   cutBehind(text: string): void;
   close(): Promise<void>;
@@ -162,6 +164,9 @@ export async function layCable(to: string): Promise<Cable> {
     },
     mend() {
       refusing = false;
+    },
+    freeze() {
+      for (const socket of open) socket.removeAllListeners('data').resume();
     },
     cutBehind(text) {
       last = text;

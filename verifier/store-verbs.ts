@@ -135,7 +135,7 @@ function upkeepVerbs(db: Database) {
         if (batch.handled < devices.SWEEP_BATCH) break;
         await setImmediate();
       }
-      await sweepRest(now);
+      while (await sweepRest(now)) await setImmediate();
       return verdicts;
     },
     linkAudit: async () => {
