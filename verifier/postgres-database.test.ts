@@ -4,14 +4,7 @@ import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { checkDurability } from './postgres-connections.ts';
 import { PostgresDatabase } from './postgres-database.ts';
-import {
-  asUser,
-  type Cable,
-  createTestDatabase,
-  emptyTables,
-  layCable,
-  type TestDatabase,
-} from './postgres-fixtures.ts';
+import { asUser, type Cable, createTestDatabase, layCable, type TestDatabase } from './postgres-fixtures.ts';
 import { openPostgresStore } from './postgres-store.ts';
 import { selection, updated, within } from './statement.ts';
 import type { Store } from './store.ts';
@@ -48,7 +41,7 @@ afterAll(async () => {
   await database.remove();
 });
 beforeEach(async () => {
-  await emptyTables(database);
+  await database.empty();
   await addTenants(store);
 });
 afterEach(() => cable.mend());
