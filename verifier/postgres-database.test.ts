@@ -84,6 +84,12 @@ describe('a server', () => {
     );
   });
 
+  it('that cannot prove who it is gets nothing where the URL says that it must', async () => {
+    const secure = new URL(database.url);
+    secure.searchParams.set('sslmode', 'verify-full');
+    await expect(openPostgresStore({ url: secure.href })).rejects.toThrow('does not support SSL');
+  });
+
   it('that is not there is an error at the start', async () => {
     cable.cut(true);
     await expect(openPostgresStore({ url: cable.url })).rejects.toThrow();
