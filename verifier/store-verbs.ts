@@ -144,7 +144,7 @@ function upkeepVerbs(db: Database, { read, write }: Binders) {
         if (batch.handled < devices.SWEEP_BATCH) break;
         await setImmediate();
       }
-      await sweepRest(now);
+      while (await sweepRest(now)) await setImmediate();
       return verdicts;
     },
     linkAudit: async () => {

@@ -326,7 +326,10 @@ export interface Store {
   /** Numbers entries not yet linked into each tenant's chain. The number linked. @throws AuditBroken on a gap */
   linkAudit(): Promise<number>;
   auditEntries(tenant: string, afterSeq: number, limit: number): Promise<readonly AuditEntry[]>;
-  /** Calls back after a commit that changed `verification:<id>` or `subject:<tenant>:<subject>`. */
+  /**
+   * Calls back after a commit that changed `verification:<id>` or `subject:<tenant>:<subject>`: on PostgreSQL whichever
+   * verifier made it, and now and then when nothing changed.
+   */
   subscribe(topic: string, listener: () => void): () => void;
   /** Throws when the database does not answer. */
   ping(): Promise<void>;
