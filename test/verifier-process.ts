@@ -1,10 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { appendFileSync, createWriteStream, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, cpSync, createWriteStream, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createDevelopmentKeys, openKeys, parseKeysDocument, startVerifier } from '@akashi/verifier';
+import { build, type PluginBuild } from 'esbuild';
 
 // The verifier in a process of its own, which can be killed. This file is both sides: who starts it, and the process.
 
@@ -16,6 +17,8 @@ interface ProcessOptions {
   readonly keysFile: string;
   /** 0 on the first start; the same again afterwards, since the origin holds it. */
   readonly port: number;
+  /** A PostgreSQL database in the place of the file. */
+  readonly databaseUrl?: string;
   /**
    * Pattern of a route: the process kills itself when a call of it was served and its answer has not left yet. The
    * log is the place: it is told of a call after everything was done, and before anything is written to the wire.
@@ -33,11 +36,14 @@ export interface VerifierProcess {
   kill(): Promise<void>;
 }
 
-export async function startVerifierProcess(options: ProcessOptions): Promise<VerifierProcess> {
-  const child = fork(fileURLToPath(import.meta.url), [JSON.stringify(options)], {
-    execArgv: ['--conditions=akashi-source', '--import', 'tsx'],
-    silent: true,
-  });
+/** @param program this file as {@link compileVerifierProcess} made it: starts as fast as what is published */
+export async function startVerifierProcess(
+  options: ProcessOptions,
+  program?: string,
+): Promise<VerifierProcess> {
+  const source = fileURLToPath(import.meta.url);
+  const execArgv = program === undefined ? ['--conditions=akashi-source', '--import', 'tsx'] : [];
+  const child = fork(program ?? source, [JSON.stringify(options)], { execArgv, silent: true });
   keepOutput(child, join(options.folder, 'process.log'));
   const ended = once(child, 'exit').then(([, signal]: (string | null)[]) => signal ?? null);
   const message = await Promise.race([once(child, 'message'), ended]);
@@ -55,6 +61,29 @@ export async function startVerifierProcess(options: ProcessOptions): Promise<Ver
   };
 }
 
+/** Compiles the process and its worker into a folder of this repository. @returns the program */
+export async function compileVerifierProcess(folder: string): Promise<string> {
+  const verifier = fileURLToPath(new URL('../verifier/', import.meta.url));
+  await build({
+    entryPoints: {
+      'verifier-process': fileURLToPath(import.meta.url),
+      'checker-worker': join(verifier, 'checker-worker.ts'),
+    },
+    ...{ outdir: folder, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' },
+    conditions: ['akashi-source'],
+    // Packages of others are found from the folder, as they would be where ours are installed.
+    plugins: [{ name: 'others', setup: leaveOthers }],
+  });
+  cpSync(join(verifier, 'migrations'), join(folder, 'migrations'), { recursive: true });
+  return join(folder, 'verifier-process.js');
+}
+
+function leaveOthers({ onResolve }: PluginBuild): void {
+  onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
+    kind === 'entry-point' || path.startsWith('@akashi/') ? undefined : { path, external: true },
+  );
+}
+
 function keepOutput(child: ChildProcess, file: string): void {
   const output = createWriteStream(file, { flags: 'a' });
   child.stdout?.pipe(output, { end: false });
@@ -66,9 +95,9 @@ function databaseOf({ folder }: ProcessOptions): string {
 }
 
 async function run(options: ProcessOptions): Promise<void> {
-  const { folder, keysFile, port, dieBeforeAnswering } = options;
+  const { folder, keysFile, port, databaseUrl, dieBeforeAnswering } = options;
   const service = await startVerifier({
-    file: databaseOf(options),
+    ...(databaseUrl === undefined ? { file: databaseOf(options) } : { databaseUrl }),
     port,
     hostname: 'localhost',
     async keys(origin) {

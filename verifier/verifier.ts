@@ -91,7 +91,11 @@ export function createVerifier(options: VerifierOptions): Verifier {
   return {
     ...options,
     instruments,
-    checker: { ...checker, check: (checks) => instruments.phase('check', () => checker.check(checks)) },
+    checker: {
+      check: (checks) => instruments.phase('check', () => checker.check(checks)),
+      waiting: () => checker.waiting(),
+      close: () => checker.close(),
+    },
     issuers: options.issuers ?? issuersFor(options),
     queue: measuredQueue(createQueue(CHECKS_RUNNING, CHECKS_WAITING), instruments),
     waiting: { count: 0 },

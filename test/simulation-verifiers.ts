@@ -1,0 +1,70 @@
+import { createApp, type Store } from '@akashi/verifier';
+import type { Hono } from 'hono';
+import type { ProofChecker } from '../verifier/checker.ts';
+import { storeOn } from '../verifier/store-verbs.ts';
+import { issuersFor } from '../verifier/verifier.ts';
+import { ORIGIN } from './simulation-room.ts';
+import { TurnDatabase, type Turns } from './simulation-turns.ts';
+import type { World } from './simulation-world.ts';
+
+/** Puts a fault into the product, to show that the invariants see it. */
+export interface Sabotage {
+  readonly store?: (store: Store, world: World) => Store;
+  readonly checker?: (checker: ProofChecker) => ProofChecker;
+}
+
+/** Processes with the real app, over one database. One that died has nothing in memory when it comes back. */
+export class Verifiers {
+  readonly #world: World;
+  readonly #turns: Turns;
+  readonly #sabotage: Sabotage;
+  readonly #processes: ({ readonly app: Hono; readonly store: Store } | undefined)[] = [];
+
+  constructor(world: World, turns: Turns, sabotage: Sabotage) {
+    this.#world = world;
+    this.#turns = turns;
+    this.#sabotage = sabotage;
+  }
+
+  get up(): readonly number[] {
+    return this.#processes.flatMap((process, verifier) => (process === undefined ? [] : [verifier]));
+  }
+
+  get down(): readonly number[] {
+    return this.#processes.flatMap((process, verifier) => (process === undefined ? [verifier] : []));
+  }
+
+  app(verifier: number): Hono | undefined {
+    return this.#processes[verifier]?.app;
+  }
+
+  store(verifier: number): Store | undefined {
+    return this.#processes[verifier]?.store;
+  }
+
+  die(verifier: number): void {
+    this.#processes[verifier] = undefined;
+  }
+
+  start(verifier: number): void {
+    const world = this.#world;
+    const { room, ledger } = world;
+    const { keys, verificationKeys } = room.means;
+    const plain = storeOn(new TurnDatabase(room.database(verifier), this.#turns));
+    const store = this.#sabotage.store?.(plain, world) ?? plain;
+    const checker = this.#sabotage.checker?.(ledger) ?? ledger;
+    const now = () => world.now;
+    const log = () => {};
+    const read = async () => {
+      throw new Error('nobody publishes here');
+    };
+    const app = createApp({
+      ...{ store, checker, now, keys, verificationKeys, log, origin: ORIGIN },
+      issuers: issuersFor({ store, now, origin: ORIGIN, log, read }),
+      random: (length) => room.chance.bytes(length),
+      notify: async ({ tenant, subject, verification }) => world.notify(tenant, subject, verification),
+      alert: async () => {},
+    });
+    this.#processes[verifier] = { app, store };
+  }
+}
