@@ -1,13 +1,14 @@
 import { defineConfig } from 'vitest/config';
 
-const conditions = ['akashi-source', 'import', 'module', 'node', 'default'];
+const conditions = ['akashi-source', 'import', 'node', 'default'];
 
 export default defineConfig({
   resolve: { conditions },
+  // No `module`: what stands there is for bundlers, and need not run in Node.
   // Handed to Node, which adds `import` or `require` by itself: named here, `import` would hold for `require` too.
   ssr: {
     resolve: {
-      conditions: ['akashi-source', 'module', 'node'],
+      conditions: ['akashi-source', 'node'],
       externalConditions: ['akashi-source', 'node'],
     },
   },

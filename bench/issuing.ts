@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import {
@@ -19,63 +21,50 @@ import {
 } from '@akashi/sdk/issuer';
 import { openIssuers } from '@akashi/verifier';
 import { exportJWK, generateKeyPair } from 'jose';
-import { rounded, type Spread, spreadOf } from './quantile.ts';
+import { median, rounded } from './quantile.ts';
+import { issuingShape, type Results } from './results.ts';
 
 // Issuing to a bank's whole clientele, and a status list of a million credentials: what both cost the issuer, and what
-// the list costs the verifier. Alone, in a process of its own, it prints its figures as JSON:
-// node_modules/.bin/tsx --conditions=akashi-source bench/issuing.ts
+// the list costs the verifier. In a process of its own, whose memory is measured; run by itself it prints its figures:
+// node_modules/.bin/tsx --conditions=akashi-source bench/issuing.ts [CREDENTIALS] [REMEMBERED]
 
 const VERIFIER = 'https://verify.example';
 const BASE = 'https://bank.example/akashi/';
 const TENANT = 'bank';
-const CREDENTIALS = 100_000;
 /** So many are under way together. */
 const TOGETHER = 16;
 const SINGLE_RUNS = 500;
 const LIST_RUNS = 15;
 const LOOKUPS = 1_000_000;
-const REVOKED_SHARES = [0, 0.01, 0.5] as const;
 const MEBIBYTE = 2 ** 20;
 
-/** Times in milliseconds, memory in MiB. */
-export interface Issuing {
-  readonly credentials: {
-    readonly count: number;
-    readonly accountsEach: number;
-    readonly seconds: number;
-    readonly perSecond: number;
-    /** Of all threads: what the machine is busy with besides does not count. */
-    readonly cpuSeconds: number;
-    /** One after the other. */
-    readonly single: Spread;
-    readonly peakMemory: number;
-  };
-  readonly statusList: {
-    readonly places: number;
-    /** The issuer's memory for what it remembers of a million credentials, all in one list. */
-    readonly storeMemory: number;
-    readonly revokedPerSecond: number;
-    readonly lists: readonly ListFigures[];
-    /** One place of a list that the verifier has at hand. */
-    readonly lookupsPerSecond: number;
-  };
+export interface IssuingAmounts {
+  readonly credentials: number;
+  /** Credentials that the issuer remembers, all in one status list. Half of them are revoked. */
+  readonly remembered: number;
 }
 
-interface ListFigures {
-  readonly revoked: number;
-  /** From the store to the signed list. */
-  readonly sign: Spread;
-  readonly bytes: number;
-  /** From the fetched text to an answer: signature, shape, unpacking. */
-  readonly open: Spread;
+export const ISSUING_FULL: IssuingAmounts = { credentials: 100_000, remembered: STATUS_LIST_SIZE };
+
+type IssuingFigures = Results['issuing'];
+
+/** Measures in a process of its own. */
+export async function measureIssuing({ credentials, remembered }: IssuingAmounts): Promise<IssuingFigures> {
+  const program = ['--conditions=akashi-source', '--import', 'tsx', fileURLToPath(import.meta.url)];
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    ...program,
+    String(credentials),
+    String(remembered),
+  ]);
+  return parse(issuingShape, JSON.parse(stdout));
 }
 
-export async function measureIssuing(): Promise<Issuing> {
-  const credentials = await measureCredentials();
-  return { credentials, statusList: await measureStatusList() };
+async function measureHere({ credentials, remembered }: IssuingAmounts): Promise<IssuingFigures> {
+  const issued = await measureCredentials(credentials);
+  return { ...issued, statusList: await measureStatusList(remembered) };
 }
 
-async function measureCredentials(): Promise<Issuing['credentials']> {
+async function measureCredentials(count: number): Promise<Omit<IssuingFigures, 'statusList'>> {
   const { issuer, receiptFor } = await openBank(memoryCredentials());
   const accounts = [
     { number: '001-1234567', label: 'Ordinary' },
@@ -91,60 +80,55 @@ async function measureCredentials(): Promise<Issuing['credentials']> {
     single.push(await timed(() => issuer.issueAccounts({ receipt, subject: `single-${i}`, accounts })));
   }
   // Receipts are the verifier's work: what making them costs is measured and taken off.
-  const both = await spentOn(() => inTurns(CREDENTIALS, issue));
+  const both = await spentOn(() => inTurns(count, issue));
   const receipts = await spentOn(() =>
-    inTurns(CREDENTIALS, async (customer) => void (await receiptFor(`c-${customer}`))),
+    inTurns(count, async (customer) => void (await receiptFor(`c-${customer}`))),
   );
-  const seconds = both.seconds - receipts.seconds;
   return {
-    count: CREDENTIALS,
+    credentials: count,
     accountsEach: accounts.length,
-    seconds: rounded(seconds),
-    perSecond: Math.round(CREDENTIALS / seconds),
-    cpuSeconds: rounded(both.cpuSeconds - receipts.cpuSeconds),
-    single: spreadOf(single.slice(SINGLE_RUNS / 10)),
-    peakMemory: Math.round(process.resourceUsage().maxRSS / 1024),
+    singleMs: rounded(median(single.slice(SINGLE_RUNS / 10))),
+    perSecond: Math.round(count / (both.seconds - receipts.seconds)),
+    cpuMs: rounded(((both.cpuSeconds - receipts.cpuSeconds) / count) * 1000),
+    peakMiB: Math.round(process.resourceUsage().maxRSS / 1024),
   };
 }
 
-async function measureStatusList(): Promise<Issuing['statusList']> {
+async function measureStatusList(remembered: number): Promise<IssuingFigures['statusList']> {
   const store = memoryCredentials();
   const { issuer } = await openBank(store);
   const before = retainedMemory();
   const now = Math.floor(Date.now() / 1000);
-  for (let index = 0; index < STATUS_LIST_SIZE; index++) {
+  const places = shuffled(STATUS_LIST_SIZE).slice(0, remembered);
+  for (const index of places) {
     await store.add({
       ...{ list: 0, index, subject: `c-${index}`, jkt: randomBytes(32).toString('base64url') },
       ...{ schema: ACCOUNTS_SCHEMA, issuedAt: now, expiresAt: now + 90 * 86_400 },
     });
   }
-  const storeMemory = Math.round((retainedMemory() - before) / MEBIBYTE);
-  const order = shuffled(STATUS_LIST_SIZE);
-  let revoking = 0;
-  const lists: ListFigures[] = [];
-  let revoked = 0;
+  const memory = retainedMemory() - before;
+  const half = places.slice(0, remembered / 2);
+  const revoking = await timed(async () => {
+    for (const index of half) await issuer.revoke({ subject: `c-${index}` });
+  });
+  const sign: number[] = [];
   let text = '';
-  for (const share of REVOKED_SHARES) {
-    revoking += await timed(async () => {
-      for (; revoked < Math.floor(share * STATUS_LIST_SIZE); revoked++)
-        await issuer.revoke({ subject: `c-${order[revoked]}` });
-    });
-    const sign: number[] = [];
-    for (let run = 0; run < LIST_RUNS; run++) {
-      // A revocation, even of nobody, has the next list made anew.
-      await issuer.revoke({ subject: 'nobody' });
-      sign.push(
-        await timed(async () => {
-          text = await (await issuer.answer(`${BASE}status/0`)).text();
-        }),
-      );
-    }
-    const open = await measureOpening(issuer, text);
-    lists.push({ revoked, sign: spreadOf(sign), bytes: Buffer.byteLength(text), open: spreadOf(open) });
+  for (let run = 0; run < LIST_RUNS; run++) {
+    // A revocation, even of nobody, has the next list made anew.
+    await issuer.revoke({ subject: 'nobody' });
+    sign.push(
+      await timed(async () => {
+        text = await (await issuer.answer(`${BASE}status/0`)).text();
+      }),
+    );
   }
   return {
-    ...{ places: STATUS_LIST_SIZE, storeMemory, lists },
-    revokedPerSecond: Math.round((revoked / revoking) * 1000),
+    places: remembered,
+    memoryMiB: Math.round(memory / MEBIBYTE),
+    revokedPerSecond: Math.round((half.length / revoking) * 1000),
+    signMs: rounded(median(sign)),
+    kB: Math.round(Buffer.byteLength(text) / 1000),
+    openMs: rounded(median(await measureOpening(issuer, text))),
     lookupsPerSecond: await measureLookups(issuer, text),
   };
 }
@@ -198,7 +182,8 @@ async function openBank(credentials: CredentialStore) {
   const issuer = await openIssuer({
     ...{ verifier: VERIFIER, apiKey: 'ak_bench', tenant: TENANT, ...(await generateIssuerKeys()) },
     publication: { url: BASE, credentials },
-    fetch: async () => Response.json({ keys: [{ ...jwk, kid, use: 'sig', alg: 'ES256' }] }),
+    fetch: async () =>
+      Response.json({ keys: [{ ...jwk, kid, use: 'sig', alg: 'ES256', nbf: 0, exp: 2 ** 40 }] }),
   });
   const receiptFor = (sub: string) => {
     const iat = Math.floor(Date.now() / 1000);
@@ -249,5 +234,9 @@ function shuffled(count: number): Uint32Array {
   return order;
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url))
-  process.stdout.write(`${JSON.stringify(await measureIssuing(), null, 2)}\n`);
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [credentials = ISSUING_FULL.credentials, remembered = ISSUING_FULL.remembered] = process.argv
+    .slice(2)
+    .map(Number);
+  process.stdout.write(`${JSON.stringify(await measureHere({ credentials, remembered }))}\n`);
+}

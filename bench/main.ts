@@ -5,6 +5,7 @@ import { inlineProver } from '@akashi/sdk/inline-prover';
 import { findChromium, HOW_TO_GET_CHROMIUM, launchChromium } from '../examples/pre-call/browser.ts';
 import { loadVerificationKeys, type VerificationKeys } from '../verifier/verification-keys.ts';
 import { DOWNLOAD_ENTRIES, measureDownload } from './download.ts';
+import { ISSUING_FULL, type IssuingAmounts, measureIssuing } from './issuing.ts';
 import { describeMachine, describeSources, packageVersions } from './machine.ts';
 import { bundle, type SiteFiles } from './phone-site.ts';
 import { measurePlainBinding } from './plain-binding.ts';
@@ -32,13 +33,15 @@ interface Amounts {
   /** Of Semaphore's prover, which is slow: five minutes for as many as of the others. */
   readonly semaphoreRuns: number;
   readonly service: ServiceAmounts;
+  readonly issuing: IssuingAmounts;
 }
 
-const FULL: Amounts = { runs: 31, semaphoreRuns: 9, service: SERVICE_FULL };
+const FULL: Amounts = { runs: 31, semaphoreRuns: 9, service: SERVICE_FULL, issuing: ISSUING_FULL };
 const QUICK: Amounts = {
   runs: 3,
   semaphoreRuns: 1,
   service: { phones: 8, startsAMinute: 4800, singleRuns: 20, seconds: 4, warmUpSeconds: 2 },
+  issuing: { credentials: 1000, remembered: 1000 },
 };
 
 type Say = (line: string) => void;
@@ -47,13 +50,16 @@ async function measure(amounts: Amounts, say: Say): Promise<Results> {
   const random = (length: number) => new Uint8Array(randomBytes(length));
   const keys = await loadVerificationKeys();
   const { runs, service } = amounts;
-  const inBrowser = await measureBrowser(keys, amounts, say);
+  // First, while the machine is as it was: the ratios are of times that are close to each other.
   const prover = inlineProver();
   say('verifying one proof and 64: the engine, snarkjs, zk-kit, noble');
   const verify = await measureVerifying(keys, prover, runs, random);
   const bindPlainMs = await measurePlainBinding(keys, prover, runs, random);
+  const inBrowser = await measureBrowser(keys, amounts, say);
   const measured = { verify, service: await measureService({ ...service, prover, say }) };
   prover.close();
+  say(`issuing ${amounts.issuing.credentials} credentials, a status list of ${amounts.issuing.remembered}`);
+  const issuing = await measureIssuing(amounts.issuing);
 
   const { version, prove, sdk } = inBrowser;
   return {
@@ -61,7 +67,7 @@ async function measure(amounts: Amounts, say: Say): Promise<Results> {
     ...(await describeSources(ROOT)),
     machine: await describeMachine(version),
     packages: await packageVersions(ROOT),
-    ...{ ...measured, prove: { ...prove, bindPlainMs }, sdk },
+    ...{ ...measured, issuing, prove: { ...prove, bindPlainMs }, sdk },
   };
 }
 

@@ -56,6 +56,12 @@ const FIGURES: readonly (readonly [path: string])[] = [
     (name) => [`service.${name}`] as const,
   ),
   ...['phones', 'seconds', 'p50Ms', 'p95Ms', 'p99Ms'].map((name) => [`service.load.${name}`] as const),
+  ...['singleMs', 'cpuMs', 'perSecond', 'credentials', 'accountsEach', 'peakMiB'].map(
+    (name) => [`issuing.${name}`] as const,
+  ),
+  ...['places', 'memoryMiB', 'revokedPerSecond', 'signMs', 'kB', 'openMs', 'lookupsPerSecond'].map(
+    (name) => [`issuing.statusList.${name}`] as const,
+  ),
   ...[
     'runs',
     'coreGzipKb',

@@ -28,6 +28,8 @@ export function renderResults(results: Results, language: Language): string {
     texts.proveNote(results.prove),
     serviceTable(results, texts),
     texts.serviceNote(results.service),
+    issuingTable(results, texts),
+    texts.issuingNote(results.issuing),
     sdkTable(results, texts),
     texts.sdkNote(results.sdk.runs),
   ].join('\n\n');
@@ -122,6 +124,29 @@ function serviceTable({ service }: Results, texts: ReportTexts): string {
       ],
     ],
   );
+}
+
+function issuingTable({ issuing }: Results, texts: ReportTexts): string {
+  const { statusList } = issuing;
+  return table(
+    [texts.issuing, ''],
+    [
+      [texts.issueOne, ms(issuing.singleMs)],
+      [texts.issueMany(issuing.credentials), texts.eachSecond(issuing.perSecond)],
+      [texts.issueCpu, ms(issuing.cpuMs)],
+      [texts.issueMemory, mebibytes(issuing.peakMiB)],
+      [texts.listSign(statusList.places), ms(statusList.signMs)],
+      [texts.listSize, kb(statusList.kB)],
+      [texts.listOpen, ms(statusList.openMs)],
+      [texts.listLookup, texts.eachSecond(statusList.lookupsPerSecond)],
+      [texts.listRevoke, texts.eachSecond(statusList.revokedPerSecond)],
+      [texts.listMemory, mebibytes(statusList.memoryMiB)],
+    ],
+  );
+}
+
+function mebibytes(value: number): string {
+  return `${value} MiB`;
 }
 
 function sdkTable({ sdk }: Results, texts: ReportTexts): string {

@@ -23,6 +23,33 @@ export async function eachFact<T>(work: (fact: FactId) => Promise<T>): Promise<R
 
 const spread = { p50Ms: figure, p95Ms: figure, p99Ms: figure };
 
+/** Issuing credentials, and a status list (issuing.ts). */
+export const issuingShape = v.strictObject({
+  credentials: count,
+  accountsEach: count,
+  /** One after the other. */
+  singleMs: figure,
+  perSecond: figure,
+  /** Processor time of one, of all threads. */
+  cpuMs: figure,
+  /** Of the process at its largest, over all of them. */
+  peakMiB: figure,
+  statusList: v.strictObject({
+    /** Credentials in it, half of them revoked. */
+    places: count,
+    /** What the issuer keeps of them in memory. */
+    memoryMiB: figure,
+    revokedPerSecond: figure,
+    /** From the store to the signed list. */
+    signMs: figure,
+    kB: figure,
+    /** From the fetched text to an answer: signature, shape, unpacking. */
+    openMs: figure,
+    /** In a list that the verifier has at hand. */
+    lookupsPerSecond: figure,
+  }),
+});
+
 const resultsShape = v.strictObject({
   date: v.pipe(v.string(), v.isoTimestamp()),
   /** `null`: measured outside of a commit. */
@@ -80,6 +107,7 @@ const resultsShape = v.strictObject({
       loadCpuMs: figure,
     }),
   }),
+  issuing: issuingShape,
   /** What a phone loads (download.ts). kB are 1000 bytes, compressed by gzip. */
   sdk: v.strictObject({
     runs: count,

@@ -29,6 +29,8 @@ export const ERROR_CODES = [
   'no_device', // the subject has no active device
   'no_passkey', // no device of the subject has the passkey that the policy asks for
   'policy_unknown',
+  'policy_too_wide', // more than 16 entries, or 16 ways to be met
+  'policy_not_two_factor', // demands two factors, and could be met with one
   'idempotency_mismatch', // same key, other body
   'accepted_elsewhere', // another device of the subject accepted first
   'verification_over', // a verdict stands

@@ -25,15 +25,18 @@ export const evidenceShape = v.pipe(
     /** Where the request carried a transaction: its `transactionHash`. */
     transactionHash: v.optional(base64url32),
     /**
-     * What was proven: all facts of the registry that the policy asks for where the verdict is `passed`, else nothing. A passkey is
-     * none of them, so the list may be empty; what it counts for shows in `factors`.
+     * What was proven: the facts of the registry that were shown where the verdict is `passed`, else nothing. A passkey is none of
+     * them, so the list may be empty; what it counts for shows in `factors`.
      */
     facts: v.array(v.strictObject({ fact: factId, version: versionNumber })),
     factors: v.array(factor),
+    /** The earlier verification, of the same call, in which all of it was shown. */
+    reusedFrom: v.optional(base64url16),
     decidedAt: time,
     /** When it was signed: by a key that was valid then. */
     iat: time,
   }),
+  v.check(({ verdict, reusedFrom }) => reusedFrom === undefined || verdict === 'passed'),
   v.check(({ verdict, facts, factors }) =>
     verdict === 'passed'
       ? // Knowledge is never shown but by a fact; the rest a passkey alone can be.

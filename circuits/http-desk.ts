@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { factor, tenantName, verdict } from './http.ts';
 import { publicJwkShape } from './jws.ts';
-import { policyBody } from './policy.ts';
+import { policyBody, riskSignals } from './policy.ts';
 import { base64url16, base64url32, code, fieldText, reference, text, time } from './shape.ts';
 import { remoteUrl, statusListsUrl } from './status-list.ts';
 import { transaction } from './transaction.ts';
@@ -73,7 +73,10 @@ export const startBody = v.strictObject({
   policy: reference,
   purpose: reference,
   mode,
+  /** `id`: the call's name at the desk or its telephony, opaque here. Under it a pass may be reused, where policies let it be. */
   call: v.strictObject({ direction, id: v.optional(reference) }),
+  /** What is known of the risk of this call: it can only raise what is asked. */
+  signals: v.optional(riskSignals),
   transaction: v.optional(transaction),
   accountRef: v.optional(fieldText),
   /** Back ends only: the operator whose verification it is, who gets the code and is named on the phone. */
@@ -94,6 +97,8 @@ export const verificationShape = v.strictObject({
   /** `null` while none stands, and for a desk while a pre-call pass is not claimed. */
   verdict: v.nullable(verdict),
   factors: v.array(factor),
+  /** The verification of the same call whose pass stands in for this one. */
+  reusedFrom: v.optional(base64url16),
   startedAt: time,
   expiresAt: time,
   decidedAt: v.nullable(time),

@@ -17,6 +17,7 @@ export * from './jws.ts';
 export * from './key-statement.ts';
 export * from './passkey.ts';
 export * from './policy.ts';
+export * from './policy-faults.ts';
 export * from './presentation.ts';
 export * from './protocol.ts';
 export * from './proving-key.ts';

@@ -20,7 +20,9 @@ export const presentationShape = v.pipe(
     attempt: base64url16,
     /** As typed by the customer; none in pre-call mode. */
     code: v.optional(code),
-    /** The facts of the request's list, in its order. */
+    /** Which of the request's alternatives this is, where it has any. */
+    alternative: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(15))),
+    /** The facts of the request's list, or of that alternative, in the list's order. */
     facts: v.pipe(
       v.array(
         v.strictObject({
@@ -32,7 +34,7 @@ export const presentationShape = v.pipe(
       ),
       v.maxLength(16),
     ),
-    /** Where the list asks for a passkey. */
+    /** Where list or alternative ask for a passkey. */
     passkey: v.optional(passkeyAssertion),
   }),
   v.check(({ facts, passkey }) => facts.length > 0 || passkey !== undefined),

@@ -14,6 +14,8 @@ const { facts, signal } = JSON.parse(readFileSync(new URL('./vectors/claims.json
 const { accountsRoot: _root, ...common } = vectors.credential.payload;
 const evidence = JSON.parse(readFileSync(new URL('./vectors/evidence.json', import.meta.url), 'utf8'));
 
+const reusedEvidence = { ...evidence.payload, reusedFrom: vectors.request.payload.jti };
+
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 type Path = readonly (string | number)[];
 
@@ -43,9 +45,22 @@ const shapes: readonly [string, (input: unknown) => unknown, Json, readonly stri
   ],
   ['claims credential', parseCredential, { ...common, schema: signal, credential: '192837465' }, []],
   ['evidence', parseEvidence, evidence.payload, ['transactionHash']],
+  ['evidence of a reused pass', parseEvidence, reusedEvidence, ['transactionHash', 'reusedFrom']],
   ['key statement', parseKeyStatement, vectors.keys.payload, []],
   ['presentation', parsePresentation, vectors.presentation, ['code', 'credential']],
   ['request for a passkey', parseRequest, requestWithPasskey, ['operator', 'transaction']],
+  [
+    'request with alternatives',
+    parseRequest,
+    vectors.alternatives.request,
+    ['operator', 'alternatives', 'twoFactor'],
+  ],
+  [
+    'presentation of an alternative',
+    parsePresentation,
+    vectors.alternatives.presentation,
+    ['code', 'credential', 'alternative'],
+  ],
   ['assertion', (input) => parse(passkeyAssertion, input), passkey, []],
   ['new passkey', (input) => parse(passkeyBody, input), passkeyRegistration, []],
   ['proof', parseProof, vectors.presentation.facts[0].proof, []],
@@ -123,12 +138,55 @@ test('a passkey asked for twice is refused', () => {
   expect(() => parseRequest({ ...rest, facts: twice })).toThrow('malformed');
 });
 
+describe('alternatives are refused', () => {
+  test.each([
+    ['of one way only', [[0, 1]]],
+    ['that leave an entry of the list out', [[0], [1]]],
+    ['that name a place behind its end', [[0, 1], [0, 2], [3]]],
+    ['that name a place twice', [[0, 0, 1], [2]]],
+    ['not in the order of the list', [[1, 0], [2]]],
+    [
+      'of which one is within another',
+      [
+        [0, 1],
+        [0, 1, 2],
+      ],
+    ],
+    [
+      'of which two are the same',
+      [
+        [0, 1, 2],
+        [0, 1, 2],
+      ],
+    ],
+    ['of nothing', [[], [0, 1, 2]]],
+    ['more than sixteen', Array.from({ length: 17 }, (_, i) => [i])],
+    ['in one that is no list', 1],
+  ])('%s', (_, alternatives) => {
+    const { request } = vectors.alternatives;
+    expect(parseRequest(request)).toMatchObject({ alternatives: request.alternatives, twoFactor: true });
+    expect(() => parseRequest({ ...request, alternatives })).toThrow('malformed');
+  });
+
+  test.each([false, 0, 'true', null])('beside twoFactor %j', (twoFactor) => {
+    expect(() => parseRequest({ ...vectors.alternatives.request, twoFactor })).toThrow('malformed');
+  });
+
+  test.each([-1, 16, 0.5, '0', null, [0]])('by a presentation of alternative %j', (alternative) => {
+    const presentation = { ...vectors.alternatives.presentation, alternative };
+    expect(() => parsePresentation(presentation)).toThrow('malformed');
+  });
+});
+
 test('evidence of a pass has factors, and facts unless a passkey alone was asked for; of any other verdict neither', () => {
   const { payload } = evidence;
   expect(parseEvidence({ ...payload, facts: [], factors: ['possession'] })).toMatchObject({ facts: [] });
   expect(() => parseEvidence({ ...payload, factors: [] })).toThrow('malformed');
   const failed = { ...payload, verdict: 'failed' };
   expect(parseEvidence({ ...failed, facts: [], factors: [] })).toMatchObject({ verdict: 'failed' });
+  expect(() => parseEvidence({ ...failed, facts: [], factors: [], reusedFrom: payload.jti })).toThrow(
+    'malformed',
+  );
   for (const shown of [{ facts: [] }, { factors: [] }]) {
     expect(() => parseEvidence({ ...failed, ...shown })).toThrow('malformed');
   }

@@ -100,7 +100,27 @@ function statementOf(entry: Requested): string {
   return 'schema' in entry ? JSON.stringify(entry) : entry.fact;
 }
 
-export const requestShape = v.strictObject({
+/** Places in the list that are enough together. */
+const alternative = v.pipe(
+  v.array(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(15))),
+  v.minLength(1),
+  v.maxLength(16),
+  v.check((places) => places.every((place, i) => i === 0 || place > (places[i - 1] ?? place))),
+);
+
+/** Ways to meet the list: none is within another, and the list holds nothing that is in none. */
+const alternativeList = v.pipe(
+  v.array(alternative),
+  v.minLength(2),
+  v.maxLength(16),
+  v.check((all) => all.every((one, i) => all.every((other, j) => i === j || !isWithin(one, other)))),
+);
+
+function isWithin(one: readonly number[], other: readonly number[]): boolean {
+  return one.every((place) => other.includes(place));
+}
+
+const requestEntries = v.strictObject({
   iss: origin,
   /** The verification this request belongs to. */
   jti: base64url16,
@@ -114,10 +134,21 @@ export const requestShape = v.strictObject({
   purpose,
   transaction: v.optional(transaction),
   facts: factList,
+  /** Where not all of `facts` are needed. The device shows exactly one of these, and says which. */
+  alternatives: v.optional(alternativeList),
+  /** What is shown must make two different factors. */
+  twoFactor: v.optional(v.literal(true)),
   nonce: base64url32,
   iat: time,
   exp: time,
 });
+export const requestShape = v.pipe(
+  requestEntries,
+  v.check(({ facts, alternatives }) => {
+    const places = new Set(alternatives?.flat() ?? facts.keys());
+    return places.size === facts.length && [...places].every((place) => place < facts.length);
+  }),
+);
 /** The signed object a device gets, shows to the customer, and binds its proofs to. */
 export type Request = v.InferOutput<typeof requestShape>;
 

@@ -73,7 +73,10 @@ export interface Agent {
   /** Forgets the session here even where the verifier cannot be told. */
   signOut(options?: Call): Promise<void>;
   policies(options?: Call): Promise<readonly Policy[]>;
-  /** Throws also `no_device`, `policy_unknown`, `rate_limited`. */
+  /**
+   * `done` at once where a pass of the same call stands in for it (`reusedFrom`). Throws also `no_device`, `no_passkey`,
+   * `policy_unknown`, `rate_limited`.
+   */
   start(start: Start, options?: StartOptions): Promise<Verification>;
   verification(id: string, options?: Call): Promise<Verification>;
   /** This operator's open and recent ones. */

@@ -25,6 +25,8 @@ export function need<T>(load: () => Promise<T>, signal?: AbortSignal): Promise<T
 export const loadRequestActs = () => import('./request-acts.ts');
 export const loadHolderActs = () => import('./holder-acts.ts');
 export const loadPasskeyActs = () => import('./passkey-acts.ts');
+/** Few requests leave a choice. */
+export const loadAlternative = () => import('./alternative.ts');
 /** Its curve is heavier than all of the rest, and requests without the fact `pin` do without. */
 export const loadOprf = () => import('./oprf.ts');
 

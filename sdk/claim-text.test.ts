@@ -77,6 +77,39 @@ describe('what the phone says', () => {
     expect(claimText(asked(claim, rest), 'en')).toBe(en);
   });
 
+  test.each([
+    [
+      '2008-11-22',
+      '18年以上前（2008年11月22日以前）',
+      'at least 18 years ago (on or before November 22, 2008)',
+    ],
+    ['2025-11-22', '1年以上前（2025年11月22日以前）', 'at least 1 year ago (on or before November 22, 2025)'],
+    [
+      '2026-08-22',
+      '3か月以上前（2026年8月22日以前）',
+      'at least 3 months ago (on or before August 22, 2026)',
+    ],
+    [
+      '2026-10-22',
+      '1か月以上前（2026年10月22日以前）',
+      'at least 1 month ago (on or before October 22, 2026)',
+    ],
+    // Another day of the month, today, or later: nothing that could be said in whole months.
+    ['2008-11-21', '2008年11月21日以前', 'on or before November 21, 2008'],
+    ['2026-11-22', '2026年11月22日以前', 'on or before November 22, 2026'],
+    ['2027-11-22', '2027年11月22日以前', 'on or before November 22, 2027'],
+  ])('until %s says how long that has been on 22 November 2026', (atMost, ja, en) => {
+    expect(claimText(asked(date, { atMost }), 'ja', '2026-11-22')).toBe(`項目：${ja}`);
+    expect(claimText(asked(date, { atMost }), 'en', '2026-11-22')).toBe(`Item: ${en}`);
+  });
+
+  test('says nothing of how long where there are two bounds, or no date', () => {
+    const two = asked(date, { atLeast: '1961-11-23', atMost: '2008-11-22' });
+    expect(claimText(two, 'en', '2026-11-22')).toBe(claimText(two, 'en'));
+    const money = asked(yen, { atMost: '20081122' });
+    expect(claimText(money, 'en', '2026-11-22')).toBe(claimText(money, 'en'));
+  });
+
   test('takes English for a word that the issuer gave in no other language', () => {
     const item = { ...number, label: { en: 'Item' } };
     expect(claimText(asked(item, { atLeast: '1' }), 'ja')).toBe('Item：1以上');

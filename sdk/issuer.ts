@@ -22,6 +22,7 @@ import {
   policiesAnswer,
   policyAnswer,
   policyBody,
+  policyFaults,
   publicJwkShape,
   reference,
   type SignedEvidence,
@@ -54,7 +55,19 @@ import { openPublication, type PublicationOptions } from './publication.ts';
 import { checkReceipt, verifierKeys } from './receipt.ts';
 import { watchVerification } from './watch.ts';
 
-export type { ClaimDefinition, ClaimsSchema, Evidence, SignedEvidence, Transaction } from '@akashi/circuits';
+export type {
+  ClaimDefinition,
+  ClaimsSchema,
+  Evidence,
+  Policy,
+  PolicyFact,
+  PolicyFault,
+  Requirement,
+  RiskSignals,
+  SignedEvidence,
+  StepUp,
+  Transaction,
+} from '@akashi/circuits';
 export type { IssuedClaims } from './claims.ts';
 export {
   type CredentialFilter,
@@ -153,6 +166,7 @@ export interface Issuer {
   answer(url: string): Promise<Response>;
   /** Revokes credentials of a subject; how many. Throws TypeError without `publication`. */
   revoke(filter: CredentialFilter): Promise<number>;
+  /** Throws also `policy_too_wide`, `policy_not_two_factor`, `passkeys_off`; of `malformed`, `cause` is a list of `PolicyFault`: what, where. */
   putPolicy(policy: Omit<Policy, 'version'>, options?: Call): Promise<Policy>;
   policies(options?: Call): Promise<readonly Policy[]>;
   requestEnrolment(subject: string, options?: Call): Promise<Enrolment>;
@@ -263,6 +277,8 @@ export async function openIssuer(options: IssuerOptions): Promise<Issuer> {
       return publication.revoke(filter);
     },
     async putPolicy(policy, { signal } = {}) {
+      const faults = policyFaults(policy);
+      if (faults.length > 0) throw new AkashiError('malformed', { cause: faults });
       return call({ ...post('/v1/policies', policyBody, policy), signal }, policyAnswer);
     },
     async policies({ signal } = {}) {

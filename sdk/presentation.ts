@@ -27,7 +27,7 @@ import type { PasskeyPlatform } from './passkey-platform.ts';
 import { enterPin, type PinDesk, type PinEntry } from './pin-entry.ts';
 import { proveAsked } from './prepared-proof.ts';
 import type { Prover, ProvingStage } from './prover.ts';
-import type { OpenRequest } from './request.ts';
+import { type OpenRequest, shownPlaces } from './request.ts';
 import type { RequestDesk } from './request-desk.ts';
 import { pause, withinTime } from './time-limit.ts';
 
@@ -64,7 +64,7 @@ interface Secrets {
   readonly pinKey: bigint | null;
   readonly account: HeldAccount | null;
   /** By place in the request's list. */
-  readonly claims: readonly (HeldClaims | null)[];
+  readonly claims: readonly (HeldClaims | undefined)[];
 }
 
 /**
@@ -81,9 +81,10 @@ export async function present(
   entry: PinEntry,
   options: PresentOptions,
 ): Promise<PendingRequest> {
-  const { request, jws } = open;
+  const { request, jws, alternative } = open;
   const { signal, onProgress } = options;
-  const total = request.facts.length;
+  const list = listOf(open);
+  const total = list.length;
   // Whatever can be refused without a try is refused first.
   if (request.mode === 'precall' && options.code !== undefined) throw new AkashiError('malformed');
   const code = request.mode === 'call' ? parseCode(options.code ?? '') : null;
@@ -99,13 +100,13 @@ export async function present(
   const assertion = opened.assertion ?? (await confirm(desk, identity, open, boundTo, options));
 
   const facts: WirePresentation['facts'] = [];
-  for (const [index, asked] of request.facts.entries()) {
+  for (const [done, { index, asked }] of list.entries()) {
     if (!isRequestedFact(asked)) continue;
     const bound = challenge(boundTo(index));
     const claims = secrets.claims[index] ?? null;
     const proof = await proveAsked(desk, identity, { ...secrets, asked, claims }, bound, {
       signal,
-      onProgress: (stage) => onProgress?.({ phase: 'proving', fact: asked.fact, stage, done: index, total }),
+      onProgress: (stage) => onProgress?.({ phase: 'proving', fact: asked.fact, stage, done, total }),
     });
     const held = claims?.jws ?? identity.record.issued.credential;
     const credential = needsCredential(asked.fact) ? { credential: held } : {};
@@ -116,23 +117,32 @@ export async function present(
   const presentation: WirePresentation = {
     attempt: attempt.attempt,
     ...(code === null ? {} : { code }),
+    ...(alternative === null ? {} : { alternative }),
     facts,
     ...(assertion === null ? {} : { passkey: assertion }),
   };
   return sendPresentation(desk, identity, request.jti, presentation, signal);
 }
 
+/** What of the request's list this device shows, with the places there. */
+function listOf(open: OpenRequest): readonly { readonly index: number; readonly asked: Requested }[] {
+  return shownPlaces(open).flatMap((index) => {
+    const asked = open.request.facts[index];
+    return asked === undefined ? [] : [{ index, asked }];
+  });
+}
+
 /** The customer's confirmation by passkey, where the request asks for one. */
 async function confirm(
   { passkeys: platform }: PresentationDesk,
   { record: { passkeys } }: Identity,
-  { request: { facts } }: OpenRequest,
+  open: OpenRequest,
   boundTo: (index: number) => ChallengeParts,
   { signal, onProgress }: PresentOptions,
 ): Promise<PasskeyAssertion | null> {
-  const asked = askedPasskey(facts);
+  const asked = askedPasskey(open);
   if (asked === null) return null;
-  onProgress?.({ phase: 'passkey', done: 0, total: facts.length });
+  onProgress?.({ phase: 'passkey', done: 0, total: listOf(open).length });
   const { assertPasskey } = await need(loadPasskeyActs, signal);
   const challenge = challengeBytes(boundTo(asked.index));
   const { rpId } = asked;
@@ -143,20 +153,20 @@ async function confirm(
 async function openFor(
   desk: PresentationDesk,
   identity: Identity,
-  { request: { facts } }: OpenRequest,
+  open: OpenRequest,
   boundTo: (index: number) => ChallengeParts,
   { signal, onProgress }: PresentOptions,
 ): Promise<{ readonly identity: OpenIdentity; readonly assertion: PasskeyAssertion | null }> {
-  onProgress?.({ phase: 'passkey', done: 0, total: facts.length });
+  onProgress?.({ phase: 'passkey', done: 0, total: listOf(open).length });
   const { openSecrets, openSecretsBy } = await need(loadPasskeyActs, signal);
-  const asked = askedPasskey(facts);
+  const asked = askedPasskey(open);
   if (asked === null) return { ...(await openSecrets(desk, identity, signal)), assertion: null };
   const { rpId, index } = asked;
   return openSecretsBy(desk, identity, { rpId, challenge: challengeBytes(boundTo(index)), signal });
 }
 
-function askedPasskey(facts: readonly Requested[]): { readonly rpId: string; readonly index: number } | null {
-  for (const [index, asked] of facts.entries()) {
+function askedPasskey(open: OpenRequest): { readonly rpId: string; readonly index: number } | null {
+  for (const { index, asked } of listOf(open)) {
     if (!isRequestedFact(asked)) return { rpId: asked.rpId, index };
   }
   return null;
@@ -165,25 +175,26 @@ function askedPasskey(facts: readonly Requested[]): { readonly rpId: string; rea
 async function gatherSecrets(
   desk: PresentationDesk,
   identity: OpenIdentity,
-  { request }: OpenRequest,
+  open: OpenRequest,
   entry: PinEntry,
   { pin, signal, onProgress }: PresentOptions,
 ): Promise<Secrets> {
   let account: HeldAccount | null = null;
   let pinKey: bigint | null = null;
   const now = desk.connection.verifierTime();
-  const claims: (HeldClaims | null)[] = [];
-  for (const asked of request.facts) {
-    claims.push('schema' in asked ? await heldClaims(desk, identity, asked, now) : null);
+  const claims: HeldClaims[] = [];
+  const list = listOf(open);
+  for (const { index, asked } of list) {
+    if ('schema' in asked) claims[index] = await heldClaims(desk, identity, asked, now);
     if (asked.fact !== 'account') continue;
     if (identity.record.accountsExpireAt <= now) throw new AkashiError('credential_expired');
     account = await findAccount(identity.record.issued, asked);
   }
-  if (request.facts.some(({ fact }) => fact === 'pin')) {
-    onProgress?.({ phase: 'pin', done: 0, total: request.facts.length });
+  if (list.some(({ asked }) => asked.fact === 'pin')) {
+    onProgress?.({ phase: 'pin', done: 0, total: list.length });
     pinKey = await enterPin(desk, identity, entry, {
       pin: pin === undefined ? undefined : parsePin(pin),
-      use: { use: 'verification', verification: request.jti },
+      use: { use: 'verification', verification: open.request.jti },
       signal,
     });
   }

@@ -91,13 +91,11 @@ export function openRequestDesk(connection: DeviceConnection, storage: DeviceSto
       }
     },
     async check(identity, answer) {
-      const { checkedRequest, checkRequest, recordHistory, remember } = await need(loadRequestActs);
+      const { checkedRequest, openRequest, recordHistory, remember } = await need(loadRequestActs);
       const { verification, request: jws, attempt = null } = answer;
       if (jws === undefined && answer.state !== 'done') throw new AkashiError('unexpected_answer');
       const open =
-        jws === undefined
-          ? null
-          : { jws, request: await checkRequest(connection, identity, { verification, jws }) };
+        jws === undefined ? null : await openRequest(connection, storage, identity, { verification, jws });
       const remembered = open ? null : await remember(storage, verification);
       const now = connection.verifierTime();
       const shown = checkedRequest(answer, open, remembered, now);

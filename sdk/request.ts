@@ -12,8 +12,10 @@ import {
   tenantScope,
   type Verdict,
 } from '@akashi/circuits';
+import { loadAlternative, need } from './chunk.ts';
 import type { DeviceConnection } from './device-connection.ts';
 import type { Identity } from './holder-record.ts';
+import type { DeviceStorage } from './storage.ts';
 
 // What a device makes sure of before it shows a request (docs/protocol.md, section 6), and the data it shows.
 
@@ -26,8 +28,9 @@ export interface Asked {
   readonly direction: Direction;
   readonly purpose: Purpose;
   readonly transaction: Transaction | null;
+  /** What this device is to show, in order. Where the policy leaves a choice, the first that it can. */
   readonly facts: readonly AskedId[];
-  /** What is asked about claims, in order: `claimText` says it in words. */
+  /** What of it is about claims, in order: `claimText` says it in words. */
   readonly claims: readonly AskedClaim[];
 }
 
@@ -53,6 +56,29 @@ export interface OpenRequest {
   /** The JWS exactly as signed: it goes into every challenge. */
   readonly jws: string;
   readonly request: Request;
+  /** Which of its alternatives this device shows; `null` where it has none. It is what the customer was told. */
+  readonly alternative: number | null;
+}
+
+/** Places in the request's list that this device shows. */
+export function shownPlaces({ request, alternative }: Omit<OpenRequest, 'jws'>): readonly number[] {
+  return (
+    (alternative === null ? undefined : request.alternatives?.[alternative]) ?? [...request.facts.keys()]
+  );
+}
+
+/** {@link checkRequest}, and the choice where the request leaves one. */
+export async function openRequest(
+  connection: Pick<DeviceConnection, 'origin' | 'verify' | 'verifierTime'>,
+  storage: DeviceStorage,
+  identity: Identity,
+  { verification, jws }: { readonly verification: string; readonly jws: string },
+): Promise<OpenRequest> {
+  const request = await checkRequest(connection, identity, { verification, jws });
+  if (request.alternatives === undefined) return { jws, request, alternative: null };
+  const { chooseAlternative } = await need(loadAlternative);
+  const alternative = await chooseAlternative(storage, identity, request, connection.verifierTime());
+  return { jws, request, alternative };
 }
 
 /**
@@ -83,7 +109,9 @@ export async function checkRequest(
   }
 }
 
-export function askedBy(request: Request): Asked {
+function askedBy(open: OpenRequest): Asked {
+  const { request } = open;
+  const shown = shownPlaces(open).flatMap((place) => request.facts[place] ?? []);
   return {
     tenant: request.tenant,
     operator: request.operator ?? null,
@@ -91,8 +119,8 @@ export function askedBy(request: Request): Asked {
     direction: request.direction,
     purpose: request.purpose,
     transaction: request.transaction ?? null,
-    facts: request.facts.map(({ fact }) => fact),
-    claims: request.facts.filter((entry) => 'schema' in entry),
+    facts: shown.map(({ fact }) => fact),
+    claims: shown.filter((entry) => 'schema' in entry),
   };
 }
 
@@ -119,7 +147,7 @@ export function checkedRequest(
     later: answer.later,
     expiresAt,
     secondsLeft: over ? 0 : expiresAt - now,
-    asked: open ? askedBy(open.request) : remembered,
+    asked: open ? askedBy(open) : remembered,
     attemptsLeft: over ? null : (answer.attempt?.left ?? null),
     verdict: expired ? 'expired' : (answer.verdict ?? null),
     claim: claim && { ...claim, secondsLeft: claim.expiresAt - now },

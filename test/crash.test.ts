@@ -22,7 +22,7 @@ for (const store of CRASH_STORES) {
 
 /** Verdicts become others, used attempts are open again, signed calls are forgotten, the audit is edited. */
 const FAULTS = `
-  UPDATE verifications SET verdict = 'cancelled' WHERE verdict IN ('declined', 'reported', 'passed') AND claim IS NULL;
+  UPDATE verifications SET verdict = 'cancelled', shown = NULL, reused_from = NULL, reusable_until = NULL WHERE verdict IN ('declined', 'reported', 'passed') AND claim IS NULL;
   UPDATE verifications SET attempt = last_attempt WHERE attempt IS NOT NULL AND last_attempt IS NOT NULL;
   DELETE FROM jtis;
   DROP TRIGGER audit_entries_are_linked_once;

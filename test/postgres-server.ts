@@ -10,8 +10,9 @@ import { delimiter, join } from 'node:path';
 /** Where tests find the server (verifier/postgres-fixtures.ts). */
 const SERVER_URL = 'AKASHI_TEST_POSTGRES';
 
-/** Whoever closes the pipe, by ending in whatever way, ends the server. */
-const LEASH = '"$@" & server=$!; read -r _; kill -INT $server; wait $server';
+/** Whoever closes the pipe, by ending in whatever way, ends the server, and its folder goes with it. */
+const LEASH =
+  'trap : INT; folder=$1; shift; "$@" & server=$!; read -r _; kill -INT $server; wait $server; rm -rf "$folder"';
 
 const SETTINGS = {
   listen_addresses: '127.0.0.1',
@@ -50,7 +51,7 @@ export async function startPostgres(): Promise<() => Promise<void>> {
     '-c',
     `${name}=${value}`,
   ]);
-  const args = ['-c', LEASH, 'sh', join(binaries, 'postgres'), '-D', data, ...settings];
+  const args = ['-c', LEASH, 'sh', folder, join(binaries, 'postgres'), '-D', data, ...settings];
   const server = spawn('sh', args, { ...user, cwd: folder, stdio: ['pipe', 'ignore', 'inherit'] });
   process.env[SERVER_URL] = `postgres://postgres@127.0.0.1:${port}/postgres`;
   return () => stop(server, folder);

@@ -194,6 +194,10 @@ export class ProofLedger implements ProofChecker {
     });
   }
 
+  waiting(): number {
+    return 0;
+  }
+
   async close(): Promise<void> {}
 }
 

@@ -1,5 +1,5 @@
 import type { Database, Listener } from '../verifier/database.ts';
-import type { Scope, Transaction, Verb } from '../verifier/statement.ts';
+import type { Scope, Verb, Writing } from '../verifier/statement.ts';
 
 // Why a run can be had again although signatures are made on other threads and take as long as they take: of all calls
 // that are in flight one moves at a time, from one port (the database, the checker of proofs) to the next or to its
@@ -103,7 +103,7 @@ export class TurnDatabase implements Database {
     return this.#turns.cross('read', () => this.#database.read(scope, verb));
   }
 
-  write<R>(scope: Scope, verb: (tx: Transaction) => Verb<R>): Promise<R> {
+  write<R>(scope: Scope, verb: (tx: Writing) => Verb<R>): Promise<R> {
     return this.#turns.cross('write', () => this.#database.write(scope, verb));
   }
 

@@ -95,7 +95,8 @@ export async function furnish(world: World): Promise<void> {
     const tenant = `${name}-${seed}`;
     const random = (length: number) => room.chance.bytes(length);
     const { apiKey } = await createTenant(store, { tenant, name, origins: [] }, world.now, random);
-    await store.putPolicy(tenant, { policy: POLICY, facts: ['pin'], purposes: [PURPOSE] }, world.now);
+    const policy = { policy: POLICY, facts: ['pin' as const], purposes: [PURPOSE] };
+    await store.putPolicy(tenant, policy, { kind: 'backend' }, world.now);
     world.tenants.push(tenant);
     world.owners.set(tenant, tenant);
     world.clients.push(new SimulatedDesk(world, tenant, `${name} back end`, apiKey, null));

@@ -1,6 +1,7 @@
 import { AkashiError } from '@akashi/circuits';
 import { type Context, Hono } from 'hono';
 import { routePath } from 'hono/route';
+import { admission } from './admission.ts';
 import { addDeviceRoutes } from './device-routes.ts';
 import { addIssuerRoutes } from './issuer-routes.ts';
 import { publishedKeys } from './keys.ts';
@@ -20,23 +21,23 @@ import { createVerifier, faultOf, type Verifier, type VerifierOptions } from './
  * @throws TypeError when the origin is none, or the keys are certified for another one
  */
 export function createApp(options: VerifierOptions): Hono {
-  const verifier = createVerifier(options);
+  return appOf(createVerifier(options));
+}
+
+/** The app of a verifier whose workings the caller wants to see as well. */
+export function appOf(verifier: Verifier): Hono {
   const app = new Hono({ strict: true });
 
   app.use(async (c, next) => {
     const began = performance.now();
     setSecurityHeaders(c, verifier);
-    await next();
+    const report = () => ({ method: methodOf(c), route: routeOf(c), status: c.res.status });
+    await verifier.instruments.call(() => next(), report);
     const ms = Math.round(performance.now() - began);
-    verifier.log({
-      level: 'info',
-      event: 'call',
-      method: c.req.method,
-      route: routeOf(c),
-      status: c.res.status,
-      ms,
-    });
+    verifier.log({ level: 'info', event: 'call', ...report(), ms });
   });
+
+  app.use(admission(verifier));
 
   app.use(async (c, next) => {
     await admitOrigin(c, verifier.store);
@@ -78,10 +79,16 @@ function addPublicRoutes(app: Hono, verifier: Verifier): void {
     });
   });
 
+  // Whether calls shall come to this instance.
   app.get('/v1/health', async (c) => {
+    if (verifier.draining?.aborted || verifier.closing?.aborted)
+      throw new AkashiError('busy', { retryAfter: 1 });
     await verifier.store.ping();
     return c.json({ status: 'ok' });
   });
+
+  // Whether this process is alive: what fails here is cured by a new one, what fails above is not.
+  app.get('/v1/health/live', (c) => c.json({ status: 'ok' }));
 }
 
 /** Every address that exists answers other methods with 405 and what it allows. */
@@ -113,6 +120,13 @@ function answerProblem(c: Context, { status, body, headers }: ProblemAnswer): Re
   for (const [name, value] of Object.entries(headers)) c.header(name, value);
   return c.body(JSON.stringify(body), status);
 }
+
+/** What others send as a method is theirs to choose, and no label. */
+function methodOf({ req }: Context): string {
+  return METHODS.has(req.method) ? req.method : 'other';
+}
+
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']);
 
 /** The pattern of the route for the log; unknown paths have none. */
 function routeOf(c: Context): string {

@@ -117,7 +117,9 @@ describe('an attempt', () => {
     const { check, close } = inlineChecker(await loadVerificationKeys(), randomBytes);
     let burning = true;
     const burn = () => Promise.reject(new Error('disk on fire'));
-    world = await openWorld({ checker: { check: (checks) => (burning ? burn() : check(checks)), close } });
+    world = await openWorld({
+      checker: { check: (checks) => (burning ? burn() : check(checks)), waiting: () => 0, close },
+    });
     bank = await openTenant(world, 'bank');
     phone = await enrolPhone(world, bank, 'customer-1', '8035174926');
     const { code, opened, path } = await accept();

@@ -1,7 +1,13 @@
 import { Worker } from 'node:worker_threads';
 import { parse } from '@akashi/circuits';
 import * as v from 'valibot';
-import { createChecker, type FactCheck, type Lane, type ProofChecker } from './checker.ts';
+import {
+  type CheckerOptions,
+  createChecker,
+  type FactCheck,
+  type Lane,
+  type ProofChecker,
+} from './checker.ts';
 import type { VerificationKeys } from './verification-keys.ts';
 
 // A lane that is a worker thread (checker-worker.ts). The thread keeps no process alive unless it has a batch. Whatever
@@ -14,9 +20,13 @@ const PROGRAM = new URL(FROM_SOURCE ? './checker-source.mjs' : './checker-worker
 const OPTIONS = FROM_SOURCE ? { execArgv: ['--conditions=akashi-source'] } : {};
 
 /** A checker on worker threads, which start at once and load the shipped keys. @param workers at least 1 */
-export function workerChecker(keys: VerificationKeys, workers: number): ProofChecker {
+export function workerChecker(
+  keys: VerificationKeys,
+  workers: number,
+  options: CheckerOptions = {},
+): ProofChecker {
   if (!Number.isSafeInteger(workers) || workers < 1) throw new TypeError('at least one worker');
-  return createChecker(keys, Array.from({ length: workers }, createWorkerLane));
+  return createChecker(keys, Array.from({ length: workers }, createWorkerLane), options);
 }
 
 interface Batch {

@@ -95,7 +95,7 @@ describe('while the lanes are busy', () => {
 
   test('too many are refused at once, and served again when there is room', async () => {
     const { lane, batch } = manualLane();
-    const checker = createChecker(keys, [lane], 4);
+    const checker = createChecker(keys, [lane], { waitingMax: 4 });
     const running = checker.check([good]);
     await turn();
     const waiting = [checker.check([good, good]), checker.check([good, good])];

@@ -1,9 +1,10 @@
 import {
   factor,
   type Policy,
-  policyFact,
+  policyBody,
   publicJwkShape,
   requested,
+  requirements,
   transactionRule,
 } from '@akashi/circuits';
 import * as v from 'valibot';
@@ -47,12 +48,18 @@ export const sealedCodec: Codec<Sealed, string> = {
 
 const purposeShape = v.object({ id: v.string(), text: v.record(v.string(), v.string()) });
 
+const { twoFactor, reuseSeconds, stepUp } = policyBody.entries;
+const places = v.array(v.number());
+
 export const jsonCodecs = {
   jwk: json(publicJwkShape),
-  policyFacts: json<Policy['facts']>(v.array(policyFact)),
+  requirements: json<Policy['facts']>(requirements),
+  demands: json(v.strictObject({ twoFactor, reuseSeconds, stepUp })),
   purposes: json<Policy['purposes']>(v.array(purposeShape)),
   transactionRule: json(transactionRule),
   requested: json(v.array(requested)),
   texts: json(v.array(v.string())),
   factors: json(v.array(factor)),
+  places: json(places),
+  alternatives: json(v.array(places)),
 };

@@ -3,6 +3,7 @@ import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Client from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runCommand } from './command-line.ts';
 import { newIssuerKey } from './issuer-fixtures.ts';
@@ -305,6 +306,42 @@ test('development mode makes its own keys, says so loudly, and finds them again'
   } finally {
     process.chdir(home);
   }
+});
+
+test('a copy is no database until it is put in force, with keys that know it; then an older one is not', async () => {
+  const port = await freePort();
+  const origin = `http://localhost:${port}`;
+  const keys = ['--keys', path('keys.json')];
+  const root = (await run(['keys', 'root', '--root', path('root.json')])).out[0] ?? '';
+  await run(['keys', 'create', ...keys, '--public', path('public.json')]);
+  const certify = ['--public', path('public.json'), '--origin', origin, '--statement', path('statement')];
+  await run(['keys', 'certify', '--root', path('root.json'), ...certify]);
+  await run(['keys', 'install', ...keys, '--statement', path('statement'), '--thumbprint', root]);
+  expect((await run(['tenant', 'add', 'bank', '--name', 'Bank'])).code).toBe(0);
+  const copy = ['--to', path('copy.db')];
+  expect(await run(['backup', ...copy])).toMatchObject({
+    code: 0,
+    out: [`${path('copy.db')} is a copy of epoch 1`],
+  });
+  expect((await stat(path('copy.db'))).mode & 0o777).toBe(0o600);
+  expect((await run(['backup', ...copy])).err).toContain('exists already');
+  await rm(path('akashi.db'));
+
+  const start = async (database: string) => {
+    const ended = await run(['start', '--origin', origin, '--port', port, ...keys, '--database', database]);
+    return ended.code === 0 ? 'started' : ended.err;
+  };
+  expect(await start(path('copy.db'))).toContain('is a copy');
+  expect((await run(['restore', ...keys, '--from', path('copy.db')])).out).toEqual(['in force as epoch 2']);
+  expect(await start(path('akashi.db'))).toBe('started');
+  expect((await stat(path('akashi.db'))).mode & 0o777).toBe(0o600);
+  // Somebody takes the mark off a copy of the first epoch: it is older than the keys.
+  const older = new Client(path('copy.db'));
+  older.exec('UPDATE epochs SET copy = 0');
+  older.close();
+  expect(await start(path('copy.db'))).toContain('older than its keys');
+  expect((await run(['restore', ...keys, '--from', path('copy.db')])).err).toContain('exists: move it away');
+  expect((await run(['audit', 'verify', 'bank'])).code).toBe(0);
 });
 
 test('tenants, operators and keys are added, and what cannot be is said', async () => {

@@ -13,7 +13,8 @@ import {
   verifyAuditCommand,
 } from './admin-commands.ts';
 import { AuditBroken } from './audit.ts';
-import { ConfigurationError, type Flags } from './configuration.ts';
+import { backupCommand, restoreCommand } from './backup-commands.ts';
+import { ConfigurationError, drainSetting, type Flags } from './configuration.ts';
 import {
   addIssuerCommand,
   issuerSourceCommand,
@@ -23,6 +24,7 @@ import {
 import { certifyCommand, createCommand, installCommand, rootCommand, rotateCommand } from './key-commands.ts';
 import { KeyFileError } from './key-file.ts';
 import { moveCommand } from './move-command.ts';
+import { explainPolicyCommand, listPoliciesCommand, putPolicyCommand } from './policy-commands.ts';
 import { type CommandContext, startCommand } from './start-command.ts';
 
 // The commands of `akashi`: which there are, what may follow them, how they end.
@@ -31,10 +33,16 @@ const HELP = `akashi: verify callers without seeing what is verified
 
   akashi start [--development] [--origin URL] [--port N] [--hostname H] [--keys FILE]
                [--private-origins "URL..."]          where tenants may publish inside of this network
+               [--metrics-port N] [--metrics-hostname H]
+                                                     GET /metrics for Prometheus, not for the public
+               [--drain SECONDS]                     how long it still answers once it is told to stop
   akashi migrate [--role ROLE]                       makes the tables; PostgreSQL: with the owner's URL, ROLE is
                                                      the verifier's
   akashi move --from FILE                            from SQLite to an empty PostgreSQL database, with the owner's
                                                      URL; no verifier may run
+  akashi backup --to FILE                            a copy of a SQLite database, while it is in use
+  akashi restore --keys FILE [--from COPY]           puts a copy, or a PostgreSQL database that was put back, in
+                                                     force: cancels what is open, leaves each device one PIN try
   akashi tenant add ID --name NAME [ORIGIN...]       prints the tenant's API key
   akashi tenant origins ID [ORIGIN...]               pages that may call from a browser
   akashi tenant passkeys ID --rp-id HOST [--accept-screen-lock] | --off
@@ -45,6 +53,10 @@ const HELP = `akashi: verify callers without seeing what is verified
   akashi issuer list TENANT                          pinned keys, and what is published where
   akashi issuer source TENANT [--jwks URL] [--status-lists URL/] [--stale SECONDS]
                                                      where keys and status lists are published; none: nowhere
+  akashi policy put TENANT FILE                      from a file (JSON), prints id and version; faults by where they are
+  akashi policy list TENANT [--json]
+  akashi policy explain TENANT POLICY [--signal NAMES] [--amount UNITS:CURRENCY] [--at TIME] [--failures N] [--json]
+                                                     what a verification would ask for, and why; starts nothing
   akashi operator add TENANT --name NAME [--role operator|admin]
                                                      prints the operator's id
   akashi operator link TENANT OPERATOR [--desk URL]  prints a one-use sign-in link
@@ -59,8 +71,8 @@ const HELP = `akashi: verify callers without seeing what is verified
   akashi audit export TENANT                         one JSON line for each entry
 
 Commands on the database take --database FILE, --database-url URL, or --development for the one in ./.akashi.
-Environment: AKASHI_ORIGIN, AKASHI_PORT, AKASHI_HOSTNAME, AKASHI_DATABASE, AKASHI_DATABASE_URL, AKASHI_PRIVATE_ORIGINS, AKASHI_KEYS_FILE or
-AKASHI_KEYS (the document itself).
+Environment: AKASHI_ORIGIN, AKASHI_PORT, AKASHI_HOSTNAME, AKASHI_DATABASE, AKASHI_DATABASE_URL, AKASHI_PRIVATE_ORIGINS,
+AKASHI_METRICS_PORT, AKASHI_METRICS_HOSTNAME, AKASHI_DRAIN_SECONDS, AKASHI_KEYS_FILE or AKASHI_KEYS (the document itself).
 Exit codes: 0 done, 1 failed, 2 wrong use or configuration, 3 audit chain broken.
 `;
 
@@ -73,12 +85,16 @@ const OPTIONS = {
   database: { type: 'string' },
   'database-url': { type: 'string' },
   from: { type: 'string' },
+  to: { type: 'string' },
   keys: { type: 'string' },
   root: { type: 'string' },
   public: { type: 'string' },
   statement: { type: 'string' },
   thumbprint: { type: 'string' },
   'private-origins': { type: 'string' },
+  'metrics-port': { type: 'string' },
+  'metrics-hostname': { type: 'string' },
+  drain: { type: 'string' },
   jwks: { type: 'string' },
   'status-lists': { type: 'string' },
   stale: { type: 'string' },
@@ -90,6 +106,11 @@ const OPTIONS = {
   'rp-id': { type: 'string' },
   'accept-screen-lock': { type: 'boolean' },
   off: { type: 'boolean' },
+  signal: { type: 'string' },
+  amount: { type: 'string' },
+  at: { type: 'string' },
+  failures: { type: 'string' },
+  json: { type: 'boolean' },
 } as const;
 
 interface Command {
@@ -104,6 +125,8 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   start: { run: runUntilStopped, words: [0, 0] },
   migrate: { run: migrateCommand, words: [0, 0] },
   move: { run: moveCommand, words: [0, 0] },
+  backup: { run: backupCommand, words: [0, 0] },
+  restore: { run: restoreCommand, words: [0, 0] },
   'tenant add': { run: addTenantCommand, words: [1, 1 + MAX_ORIGINS] },
   'tenant origins': { run: tenantOriginsCommand, words: [1, 1 + MAX_ORIGINS] },
   'tenant passkeys': { run: tenantPasskeysCommand, words: [1, 1] },
@@ -112,6 +135,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'issuer remove': { run: removeIssuerCommand, words: [2, 2] },
   'issuer list': { run: listIssuersCommand, words: [1, 1] },
   'issuer source': { run: issuerSourceCommand, words: [1, 1] },
+  'policy put': { run: putPolicyCommand, words: [2, 2] },
+  'policy list': { run: listPoliciesCommand, words: [1, 1] },
+  'policy explain': { run: explainPolicyCommand, words: [2, 2] },
   'operator add': { run: addOperatorCommand, words: [1, 1] },
   'operator link': { run: operatorLinkCommand, words: [2, 2] },
   'keys root': { run: rootCommand, words: [0, 0] },
@@ -167,9 +193,10 @@ function idsLast(args: readonly string[]): readonly string[] {
 
 /** `akashi start`, until the context says that it is to stop. */
 async function runUntilStopped(flags: Flags, context: CommandContext): Promise<void> {
+  const drain = drainSetting(flags, context.env);
   const service = await startCommand(flags, context);
   await context.untilStopped();
-  await service.close();
+  await service.close(drain);
 }
 
 function explain(error: unknown, { err }: CommandContext): number {

@@ -41,10 +41,33 @@ export function requiredSetting(flags: Flags, env: Environment, flag: string, va
 
 export function portSetting(flags: Flags, env: Environment): number {
   const text = settingOf(flags, env, 'port', 'AKASHI_PORT') ?? String(DEFAULT_PORT);
+  return checkedPort(text, 'AKASHI_PORT or --port');
+}
+
+function checkedPort(text: string, setting: string): number {
   const port = /^[0-9]{1,5}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(port >= 1 && port <= 65_535))
-    throw new ConfigurationError('AKASHI_PORT or --port must be 1 to 65535');
+  if (!(port >= 1 && port <= 65_535)) throw new ConfigurationError(`${setting} must be 1 to 65535`);
   return port;
+}
+
+/** Where metrics are served, if anywhere: by default on this machine only. */
+export function metricsSetting(
+  flags: Flags,
+  env: Environment,
+): { readonly metrics?: { readonly port: number; readonly hostname: string } } {
+  const text = settingOf(flags, env, 'metrics-port', 'AKASHI_METRICS_PORT');
+  if (text === undefined) return {};
+  const hostname = settingOf(flags, env, 'metrics-hostname', 'AKASHI_METRICS_HOSTNAME') ?? 'localhost';
+  return { metrics: { port: checkedPort(text, 'AKASHI_METRICS_PORT or --metrics-port'), hostname } };
+}
+
+/** Seconds for which a stopping verifier still answers, so that a load balancer sees that it is to be left out. */
+export function drainSetting(flags: Flags, env: Environment): number {
+  const text = settingOf(flags, env, 'drain', 'AKASHI_DRAIN_SECONDS') ?? '0';
+  if (!/^[0-9]{1,3}$/.test(text)) {
+    throw new ConfigurationError('AKASHI_DRAIN_SECONDS or --drain are seconds, 0 to 999');
+  }
+  return Number(text);
 }
 
 /** An origin in its one form: `https`, or `http` on this machine only. */

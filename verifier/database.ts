@@ -1,4 +1,4 @@
-import type { Scope, Transaction, Verb } from './statement.ts';
+import type { Scope, Verb, Writing } from './statement.ts';
 
 export type Listener = () => void;
 
@@ -12,7 +12,7 @@ export interface Database {
    * Runs a verb in a transaction of its own and answers when the commit is durable; then listeners are told. A verb may
    * be run again from its beginning when others were in its way.
    */
-  write<R>(scope: Scope, verb: (tx: Transaction) => Verb<R>): Promise<R>;
+  write<R>(scope: Scope, verb: (tx: Writing) => Verb<R>): Promise<R>;
   /** Calls back after commits that touched the topic, and perhaps when nothing did. */
   subscribe(topic: string, listener: Listener): () => void;
   /** Throws when the database does not answer. */

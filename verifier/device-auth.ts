@@ -44,7 +44,9 @@ export async function checkSignature(verifier: Verifier, c: Context): Promise<Si
   if (proof === undefined || !isDpopMethod(method)) throw new AkashiError('unauthorized');
   // The configured origin, never the Host header: a proof for another verifier is not good here.
   const url = `${verifier.origin}${new URL(c.req.url).pathname}`;
-  const { thumbprint, jti, nonce } = await verifyDpop(proof, { method, url, body });
+  const { thumbprint, jti, nonce } = await verifier.instruments.phase('authenticate', () =>
+    verifyDpop(proof, { method, url, body }),
+  );
   const jtiExpiresAt = nonceExpiry(verifier.keys.nonceKey, nonce, verifier.now());
   if (jtiExpiresAt === undefined) throw new AkashiError('use_dpop_nonce');
   return { thumbprint, jti, jtiExpiresAt, body };

@@ -1,7 +1,7 @@
 import { daysOfDate, type Elapsed } from '@akashi/circuits';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { boundsOfElapsed, dateIn } from './elapsed.ts';
+import { boundsOfElapsed, dateIn, timeIn } from './elapsed.ts';
 
 const timeZone = 'Asia/Tokyo';
 const years = (atLeast: number): Elapsed => ({ unit: 'years', atLeast, timeZone });
@@ -108,5 +108,17 @@ describe('today', () => {
     ['Asia/Tokyo', '2028-02-28T15:00:00Z', '2028-02-29'],
   ])('is in %s at %s the %s', (zone, instant, expected) => {
     expect(dateIn(zone, Date.parse(instant) / 1000)).toBe(expected);
+  });
+});
+
+describe('the time of day', () => {
+  test.each([
+    ['2026-11-22T14:59:59Z', 'Asia/Tokyo', '23:59'],
+    ['2026-11-22T15:00:00Z', 'Asia/Tokyo', '00:00'],
+    ['2026-11-22T15:00:00Z', 'Asia/Kolkata', '20:30'],
+    ['2026-07-01T00:05:00Z', 'Europe/London', '01:05'],
+    ['2026-12-01T00:05:00Z', 'Europe/London', '00:05'],
+  ])('at %s in %s is %s', (at, zone, time) => {
+    expect(timeIn(zone, Date.parse(at) / 1000)).toBe(time);
   });
 });

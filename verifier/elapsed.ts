@@ -17,6 +17,14 @@ export function dateIn(timeZone: string, now: number): string {
   return `${parts.get('year')?.padStart(4, '0')}-${parts.get('month')}-${parts.get('day')}`;
 }
 
+/** The time that a clock in this zone shows, as `HH:MM`. */
+export function timeIn(timeZone: string, now: number): string {
+  const format = new Intl.DateTimeFormat('en-u-nu-latn', {
+    ...{ timeZone, hour: '2-digit', minute: '2-digit', hourCycle: 'h23' },
+  } as const);
+  return format.format(now * 1000);
+}
+
 /** The bounds, both included, of a date from which as much time has passed today. */
 export function boundsOfElapsed(
   { unit, atLeast, atMost }: Elapsed,

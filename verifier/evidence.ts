@@ -27,11 +27,9 @@ export async function signEvidence(
     direction: row.direction,
     verdict,
     ...(transactionHash === null ? {} : { transactionHash: base64url.encode(transactionHash) }),
-    facts:
-      verdict === 'passed'
-        ? row.facts.filter(isRequestedFact).map(({ fact, version }) => ({ fact, version }))
-        : [],
+    facts: shownFacts(row),
     factors: [...row.factors],
+    ...(row.reusedFrom === null ? {} : { reusedFrom: row.reusedFrom }),
     decidedAt,
     iat: now(),
   };
@@ -40,4 +38,12 @@ export async function signEvidence(
     evidence: await signJws('evidence', evidence, signingKey(keys, now())),
     ...(transactionHash === null ? {} : { salt: base64url.encode(salt) }),
   };
+}
+
+/** What was proven: none unless it passed, and none of an alternative that was not taken. */
+function shownFacts({ facts, shown }: VerificationRow): Evidence['facts'] {
+  return facts
+    .filter((_, place) => shown?.includes(place))
+    .filter(isRequestedFact)
+    .map(({ fact, version }) => ({ fact, version }));
 }

@@ -13,7 +13,7 @@ import {
   type World,
 } from './app-fixtures.ts';
 import { type EnrolledPhone, enrolPhone, evaluateAnything, newPhone } from './phone-fixtures.ts';
-import { createTestDatabase, emptyTables, openTestStore, type TestDatabase } from './postgres-fixtures.ts';
+import { createTestDatabase, openTestStore, type TestDatabase } from './postgres-fixtures.ts';
 
 // Two sides of one promise: a tenant's rows are nobody else's, and whoever lacks a tenant's credential cannot tell what
 // is there.
@@ -43,7 +43,7 @@ const STORES = [
   {
     name: 'PostgreSQL',
     openStore: async () => {
-      await emptyTables(database);
+      await database.empty();
       return openTestStore(database);
     },
   },

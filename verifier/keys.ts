@@ -48,6 +48,8 @@ const keysDocumentShape = v.strictObject({
   ),
   codeKey: base64url32,
   nonceKey: base64url32,
+  /** Of the database that these keys are for (stored-epoch.ts); 1 where it is not said. */
+  epoch: v.optional(v.pipe(v.number(), v.safeInteger(), v.minValue(1))),
 });
 export type KeysDocument = v.InferOutput<typeof keysDocumentShape>;
 
@@ -83,6 +85,7 @@ export interface Keys {
   readonly keyEncryption: KeyEncryption;
   readonly codeKey: Uint8Array;
   readonly nonceKey: Uint8Array;
+  readonly epoch: number;
 }
 
 /** Seconds for which a new signing key is made: a year. */
@@ -203,7 +206,17 @@ export async function openKeys(document: KeysDocument): Promise<Keys> {
     },
     codeKey: base64url.decode(document.codeKey),
     nonceKey: base64url.decode(document.nonceKey),
+    epoch: epochOf(document),
   };
+}
+
+export function epochOf({ epoch = 1 }: Pick<KeysDocument, 'epoch'>): number {
+  return epoch;
+}
+
+/** The keys for a database that was put back: nonces that were given out before are good no more. */
+export function keysOfEpoch(document: KeysDocument, epoch: number, random: Random): KeysDocument {
+  return { ...document, nonceKey: base64url.encode(random(32)), epoch };
 }
 
 /** Every key that may have signed something which is still to be verified. */

@@ -13,7 +13,15 @@ import type { CommandContext } from './start-command.ts';
 
 /** In this order no row comes before one that it refers to. */
 const TABLES = [
-  ...[schema.tenants, schema.origins, schema.apiKeys, schema.issuers, schema.issuerSources, schema.policies],
+  ...[
+    schema.tenants,
+    schema.epochs,
+    schema.origins,
+    schema.apiKeys,
+    schema.issuers,
+    schema.issuerSources,
+    schema.policies,
+  ],
   ...[
     schema.operators,
     schema.signInLinks,
@@ -88,6 +96,7 @@ async function moveTables(source: SqliteClient, target: pg.Client): Promise<Map<
   for (const name of names) await target.query(`ALTER TABLE ${name} NO FORCE ROW LEVEL SECURITY`);
   const { rows } = await target.query('SELECT 1 FROM tenants LIMIT 1');
   if (rows.length > 0) throw new Error('the database to move to is not empty');
+  await target.query('DELETE FROM epochs');
   await target.query('ALTER TABLE audit_entries DISABLE TRIGGER audit_entries_start_unlinked');
   const counts = new Map<string, number>();
   for (const table of TABLES) {

@@ -4,6 +4,7 @@ import {
   cose,
   decodeAttestationObject,
   decodeCredentialPublicKey,
+  isoCBOR,
   parseAuthenticatorData,
 } from '@simplewebauthn/server/helpers';
 import { base64url } from 'jose';
@@ -161,7 +162,10 @@ function isFramed(client: ClientData | undefined): boolean {
  */
 function isPlainAttestation(text: string): boolean {
   try {
-    const attestation = decodeAttestationObject(new Uint8Array(base64url.decode(text)));
+    const bytes = new Uint8Array(base64url.decode(text));
+    const attestation = decodeAttestationObject(bytes);
+    // The library reads lengths that go beyond the end as well; what is in its one form is again what it was.
+    if (!equal(isoCBOR.encode(attestation as unknown as Encodable), bytes)) return false;
     const format = attestation.get('fmt');
     if (format === 'none') return true;
     const statement = attestation.get('attStmt');
@@ -172,6 +176,9 @@ function isPlainAttestation(text: string): boolean {
     return false;
   }
 }
+
+// The library's type of what it decoded hides that it is a map.
+type Encodable = Parameters<typeof isoCBOR.encode>[0];
 
 function algorithmOf(publicKey: Uint8Array): number | undefined {
   return decodeCredentialPublicKey(new Uint8Array(publicKey)).get(cose.COSEKEYS.alg);

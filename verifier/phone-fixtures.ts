@@ -250,7 +250,10 @@ export interface AttemptParts {
   readonly opened: Answer;
   readonly code?: string;
   readonly account?: IssuedAccount;
-  readonly claims?: IssuedClaims;
+  /** Of one schema, for whatever is asked; or of several. */
+  readonly claims?: IssuedClaims | readonly IssuedClaims[];
+  /** Which of the request's alternatives is shown. */
+  readonly alternative?: number;
   /** Proves these entries instead of those that the request asks for. */
   readonly asked?: readonly Requested[];
   /** Another PIN key than the phone's own. */
@@ -262,14 +265,17 @@ export interface AttemptParts {
 /** A presentation for the open attempt, as a good phone makes it. */
 export async function makePresentation(
   phone: EnrolledPhone,
-  { opened, code, account, claims, asked, pinKey, passkey }: AttemptParts,
+  { opened, code, account, claims, alternative, asked, pinKey, passkey }: AttemptParts,
 ) {
   const request = textOf(opened, 'request');
   const { attempt, nonce } = attemptOf(opened);
-  const entries = asked ?? parse(requestShape, decodeJwt(request)).facts;
+  const { facts: list, alternatives } = parse(requestShape, decodeJwt(request));
+  const entries = asked ?? list;
+  const shown = alternative === undefined ? undefined : alternatives?.[alternative];
   const facts = [];
   let assertion: PasskeyAssertion | undefined;
   for (const [index, entry] of entries.entries()) {
+    if (shown?.includes(index) === false) continue;
     const parts = { request, index, nonce: base64url.decode(nonce), code: code ?? null };
     if (!isRequestedFact(entry)) {
       assertion = await passkey?.(challengeBytes(parts), entry.rpId);
@@ -289,18 +295,17 @@ export async function makePresentation(
           credential: account?.credential,
         });
         break;
-      default:
-        facts.push({
-          fact,
-          version,
-          proof: await proveClaim(phone, bound, entry, claims),
-          credential: claims?.credential,
-        });
+      default: {
+        const held = claimsFor(entry, claims);
+        const proof = await proveClaim(phone, bound, entry, held);
+        facts.push({ fact, version, proof, credential: held?.credential });
+      }
     }
   }
   return {
     attempt,
     ...(code === undefined ? {} : { code }),
+    ...(alternative === undefined ? {} : { alternative }),
     facts,
     ...(assertion === undefined ? {} : { passkey: assertion }),
   };
@@ -355,6 +360,11 @@ function proveAccount(
     index,
     siblings,
   });
+}
+
+function claimsFor({ schema }: AskedClaim, claims: AttemptParts['claims']): IssuedClaims | undefined {
+  if (claims === undefined || 'credential' in claims) return claims;
+  return claims.find((issued) => String(issued.schema) === schema);
 }
 
 function proveClaim(

@@ -3,12 +3,15 @@ import {
   type ClaimsSchema,
   encodeBounds,
   encodeValues,
+  type PolicyBody,
   type PolicyFact,
   parse,
   policyBody,
 } from '@akashi/circuits';
 import { describe, expect, test } from 'vitest';
-import { askableFacts, checkPolicy, requestedFacts } from './policy-facts.ts';
+import { demandOf } from './policy.ts';
+import { askableFacts, checkPolicy, requestedList } from './policy-facts.ts';
+import type { PasskeySettings } from './records.ts';
 
 const NOW = Date.parse('2026-11-21T15:00:00Z') / 1000;
 const TOKYO = { ja: '東京都', en: 'Tokyo' };
@@ -50,9 +53,14 @@ async function entriesOf(...facts: readonly unknown[]): Promise<readonly AskedCl
     facts,
     purposes: [{ id: 'open', text: { en: 'Opening an account' } }],
   });
-  await checkPolicy(policy, { rpId: null, now: NOW });
-  const entries = await requestedFacts(policy, { tenant: 'bank', rpId: null, now: NOW });
-  return entries.filter((entry) => 'schema' in entry);
+  await checkPolicy(policy, { passkeys: null, now: NOW });
+  return (await listUnder(policy, null)).filter((entry) => 'schema' in entry);
+}
+
+async function listUnder(policy: Pick<PolicyBody, 'facts'>, rpId: string | null) {
+  const signals = {};
+  const demand = demandOf(policy, { now: NOW, signals, transaction: undefined, failuresWithin: () => 0 });
+  return (await requestedList(demand, { tenant: 'bank', rpId, now: NOW })).facts;
 }
 
 describe('a policy asks', () => {
@@ -107,16 +115,16 @@ describe('a policy that asks for a passkey', () => {
   const facts: PolicyFact[] = ['pin', 'passkey'];
 
   test('names the rpId of the tenant in its place of the list', async () => {
-    await checkPolicy({ facts }, { rpId: 'bank.example', now: NOW });
-    const start = { tenant: 'bank', rpId: 'bank.example', now: NOW };
-    expect(await requestedFacts({ facts }, start)).toEqual([
+    const passkeys: PasskeySettings = { rpId: 'bank.example', acceptScreenLock: false };
+    await checkPolicy({ facts }, { passkeys, now: NOW });
+    expect(await listUnder({ facts }, passkeys.rpId)).toEqual([
       { fact: 'pin', version: 1 },
       { fact: 'passkey', version: 1, rpId: 'bank.example' },
     ]);
   });
 
   test('is none where the tenant uses no passkeys', async () => {
-    const checked = checkPolicy({ facts }, { rpId: null, now: NOW });
+    const checked = checkPolicy({ facts }, { passkeys: null, now: NOW });
     await expect(checked).rejects.toMatchObject({ code: 'passkeys_off' });
   });
 

@@ -2,9 +2,10 @@ import {
   AkashiError,
   type AskedClaim,
   askedClaim,
+  askedUnder,
   FACTS,
   PASSKEY,
-  type Policy,
+  type PolicyBody,
   type PolicyFact,
   parse,
   type Requested,
@@ -13,6 +14,8 @@ import {
   tenantScope,
 } from '@akashi/circuits';
 import { boundsOfElapsed, dateIn } from './elapsed.ts';
+import { checkDemands, type Demand, listOf, type Rules } from './policy.ts';
+import type { PasskeySettings } from './records.ts';
 
 // From what a policy asks for to what a request asks for (docs/protocol.md, section 6): what is relative to today becomes
 // a bound here, by the verifier's own clock, and everything that the customer reads is in the signed entry.
@@ -25,57 +28,75 @@ const ENTRIES_BYTES = 3000;
 
 type ClaimFact = Exclude<PolicyFact, string>;
 
-/**
- * The entries of a request. What comes out alike, as bounds of two kinds may on some day, is asked for once.
- * @param start `rpId`: of the tenant's passkeys, `null` where it uses none
- * @throws AkashiError `malformed`, see {@link requestedClaim}; `passkeys_off`
- */
-export async function requestedFacts(
-  { facts }: Pick<Policy, 'facts'>,
-  start: {
-    readonly tenant: string;
-    readonly accountRef?: string | undefined;
-    readonly rpId: string | null;
-    readonly now: number;
-  },
-): Promise<Requested[]> {
-  const scope = String(await tenantScope(start.tenant));
-  const entries = facts.map((asked): Requested => {
-    switch (asked) {
-      case 'pin':
-        return { fact: asked, version: FACTS.pin.version };
-      case 'account':
-        return { fact: asked, version: FACTS.account.version, scope, accountRef: start.accountRef ?? '0' };
-      case PASSKEY.fact:
-        if (start.rpId === null) throw new AkashiError('passkeys_off');
-        return { ...PASSKEY, rpId: start.rpId };
-      default:
-        return requestedClaim(asked, start.now);
-    }
-  });
-  return different(entries);
+/** What entries are made of, besides the policy. */
+export interface ListStart {
+  readonly tenant: string;
+  readonly accountRef?: string | undefined;
+  /** Of the tenant's passkeys; `null` where it uses none. */
+  readonly rpId: string | null;
+  readonly now: number;
 }
 
 /**
- * Refuses a policy that no request could be made of, or only one too long to be signed.
- * @param start as in {@link requestedFacts}
- * @throws AkashiError `malformed`, `passkeys_off`
+ * The list of a request, and the ways to meet it.
+ * @throws AkashiError `malformed`, see {@link requestedClaim}; `passkeys_off`
+ */
+export async function requestedList(
+  { alternatives }: Pick<Demand, 'alternatives'>,
+  start: ListStart,
+): Promise<{
+  readonly facts: readonly Requested[];
+  readonly alternatives: readonly (readonly number[])[] | null;
+}> {
+  const scope = String(await tenantScope(start.tenant));
+  const made = alternatives.map((one) => one.map((asked) => requestedEntry(asked, scope, start)));
+  const list = listOf(made);
+  return { facts: list.entries, alternatives: list.alternatives };
+}
+
+/**
+ * Refuses a policy that no request could be made of, or only one too long to be signed, or that could not be met as it says.
+ * @throws AkashiError `malformed`, `passkeys_off`, `policy_too_wide`, `policy_not_two_factor`
  */
 export async function checkPolicy(
-  { facts }: Pick<Policy, 'facts'>,
-  start: { readonly rpId: string | null; readonly now: number },
+  policy: Rules,
+  start: { readonly passkeys: PasskeySettings | null; readonly now: number },
 ): Promise<void> {
-  const entries = await requestedFacts({ facts }, { ...start, tenant: 'any' });
-  if (Buffer.byteLength(JSON.stringify(entries)) > ENTRIES_BYTES) throw new AkashiError('malformed');
+  const { passkeys, now } = start;
+  checkDemands(policy, passkeys);
+  const all = { alternatives: [askedUnder(policy)] };
+  const { facts } = await requestedList(all, { tenant: 'any', rpId: passkeys?.rpId ?? null, now });
+  if (Buffer.byteLength(JSON.stringify(facts)) > ENTRIES_BYTES) throw new AkashiError('malformed');
 }
 
 /** All entries about claims that requests under these policies can have today and tomorrow. */
-export function askableFacts(policies: readonly Pick<Policy, 'facts'>[], now: number): AskedClaim[] {
+export function askableFacts(
+  policies: readonly Pick<PolicyBody, 'facts' | 'stepUp'>[],
+  now: number,
+): AskedClaim[] {
   const entries = policies
-    .flatMap(({ facts }) => facts)
+    .flatMap(askedUnder)
     .filter((asked) => typeof asked !== 'string')
     .flatMap((asked) => [requestedClaim(asked, now), requestedClaim(asked, now + DAY_SECONDS)]);
   return different(entries).slice(0, ASKABLE_MAX);
+}
+
+function requestedEntry(
+  asked: PolicyFact,
+  scope: string,
+  { accountRef = '0', rpId, now }: ListStart,
+): Requested {
+  switch (asked) {
+    case 'pin':
+      return { fact: asked, version: FACTS.pin.version };
+    case 'account':
+      return { fact: asked, version: FACTS.account.version, scope, accountRef };
+    case PASSKEY.fact:
+      if (rpId === null) throw new AkashiError('passkeys_off');
+      return { ...PASSKEY, rpId };
+    default:
+      return requestedClaim(asked, now);
+  }
 }
 
 function different<T>(entries: readonly T[]): T[] {

@@ -15,7 +15,7 @@ const LOCK_MS = 3_000;
 /** A transaction whose verifier is gone, or a network that is half open, holds its locks for so long. */
 const IDLE_IN_TRANSACTION_MS = 10_000;
 /** Here, when nothing comes at all: longer than the server's own timeouts. */
-const ANSWER_MS = 8_000;
+const ANSWER_MS = 6_000;
 
 /** What must hold for an acknowledged commit to be durable. The first is set on each connection, and read back. */
 const DURABLE = { synchronous_commit: ['on', 'remote_apply'], fsync: ['on'], full_page_writes: ['on'] };

@@ -4,14 +4,7 @@ import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { checkDurability } from './postgres-connections.ts';
 import { PostgresDatabase } from './postgres-database.ts';
-import {
-  asUser,
-  type Cable,
-  createTestDatabase,
-  emptyTables,
-  layCable,
-  type TestDatabase,
-} from './postgres-fixtures.ts';
+import { asUser, type Cable, createTestDatabase, layCable, type TestDatabase } from './postgres-fixtures.ts';
 import { openPostgresStore } from './postgres-store.ts';
 import { selection, updated, within } from './statement.ts';
 import type { Store } from './store.ts';
@@ -48,7 +41,7 @@ afterAll(async () => {
   await database.remove();
 });
 beforeEach(async () => {
-  await emptyTables(database);
+  await database.empty();
   await addTenants(store);
 });
 afterEach(() => cable.mend());
@@ -89,6 +82,12 @@ describe('a server', () => {
     await asUser(database.superuser, (client) =>
       client.query(`ALTER ROLE ${database.role} RESET synchronous_commit`),
     );
+  });
+
+  it('that cannot prove who it is gets nothing where the URL says that it must', async () => {
+    const secure = new URL(database.url);
+    secure.searchParams.set('sslmode', 'verify-full');
+    await expect(openPostgresStore({ url: secure.href })).rejects.toThrow('does not support SSL');
   });
 
   it('that is not there is an error at the start', async () => {
@@ -139,6 +138,14 @@ describe('a connection that is cut', () => {
     cable.mend();
     await store.ping();
     expect((await store.tenant('bank'))?.name).toBe('The bank');
+  });
+
+  it('and does not say so is found out, for reads and for what was not committed yet', async () => {
+    await enrolled(store, 'phone');
+    cable.freeze();
+    const calls = [store.tenant('bank'), store.countEvaluation(evaluation('a'), NOW)];
+    expect(await Promise.all(calls)).toMatchObject([{ name: 'The bank' }, { triesLeft: 4 }]);
+    expect(await triesOf()).toBe(1);
   });
 
   it('is no verdict: a pass that nobody confirmed stands or does not, once', async () => {
@@ -275,4 +282,18 @@ describe('changes made by another verifier', () => {
     });
     expect(seen.join()).toMatch(/^[\w-]{22}(?:,[\w-]{22})+$/);
   });
+});
+
+it('forgets all that has served, however much it is', async () => {
+  const limits = Array.from({ length: 2_100 }, (_, i) => ({ ...bank, key: `k ${i}`, count: 1, seconds: 60 }));
+  expect(await store.takeLimits(limits, NOW)).toEqual({ granted: 2_100, retryAfter: 0 });
+  const left = () =>
+    asUser(
+      database.superuser,
+      async (client) => (await client.query('SELECT count(*)::int AS n FROM limits')).rows[0]?.n,
+    );
+  await store.sweep(NOW + 59);
+  expect(await left()).toBe(2_100);
+  await store.sweep(NOW + 60);
+  expect(await left()).toBe(0);
 });

@@ -5,7 +5,7 @@ import { answerTo, isClash, isCut, underlying } from './postgres-faults.ts';
 import { checkMigrations } from './postgres-migrations.ts';
 import { PostgresNotices } from './postgres-notices.ts';
 import { checkRole } from './postgres-roles.ts';
-import type { Scope, Transaction, Verb } from './statement.ts';
+import type { Scope, Verb, Writing } from './statement.ts';
 
 export interface PostgresOptions {
   /** `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, of the verifier's role, not of the owner. */
@@ -17,7 +17,7 @@ export interface PostgresOptions {
 const CLASHES_MAX = 5;
 const CLASH_WAIT_MS = 20;
 
-/** A server that several verifiers share. Transactions are READ COMMITTED: verbs hold the rows that they decide by. */
+/** A server that several verifiers share. Writings are READ COMMITTED: verbs hold the rows that they decide by. */
 export class PostgresDatabase implements Database {
   readonly gapless = false;
   readonly #connections: PostgresConnections;
@@ -62,7 +62,7 @@ export class PostgresDatabase implements Database {
    * asked for: nothing of it stands then. When the connection is lost behind that, nobody knows whether it stands, and the
    * caller is told so little as that: the next call will see.
    */
-  async write<R>(scope: Scope, verb: (tx: Transaction) => Verb<R>): Promise<R> {
+  async write<R>(scope: Scope, verb: (tx: Writing) => Verb<R>): Promise<R> {
     let cuts = 0;
     for (let clashes = 0; ; ) {
       const topics = new Set<string>();

@@ -1,14 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout } from 'node:timers/promises';
+import { getTableName, is } from 'drizzle-orm';
+import { PgTable } from 'drizzle-orm/pg-core';
 import pg from 'pg';
 import { migratePostgres } from './postgres-migrations.ts';
+import * as schema from './postgres-schema.ts';
 import { openPostgresStore } from './postgres-store.ts';
 import type { Store } from './store.ts';
 import type { StoreHarness } from './store-fixtures.ts';
 import { race, StorePeer } from './store-peers.ts';
 
 const READY_TRIES = 200;
+const TABLES = Object.values(schema).filter((value) => is(value, PgTable));
 
 /** A database of its own for one file of tests, on the server that the run has started (test/postgres-server.ts). */
 export interface TestDatabase {
@@ -17,6 +21,8 @@ export interface TestDatabase {
   readonly owner: string;
   readonly url: string;
   readonly role: string;
+  /** Removes every row, past the triggers that keep the audit. */
+  empty(): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -45,12 +51,21 @@ export async function createTestDatabase({ migrated = true } = {}): Promise<Test
   };
   const database = { superuser: urlOf(), owner: urlOf(roles.owner), url: urlOf(roles.app), role: roles.app };
   if (migrated) await migratePostgres(database.owner, database.role);
-  const remove = () =>
-    asUser(server, async (client) => {
+  const admin = new pg.Client({ connectionString: database.superuser });
+  await admin.connect();
+  await admin.query('SET session_replication_role = replica');
+  const empty = async () => {
+    const epoch = 'INSERT INTO epochs (one, epoch, copy) VALUES (1, 1, false)';
+    await admin.query([...TABLES.map((table) => `DELETE FROM ${getTableName(table)}`), epoch].join('; '));
+  };
+  const remove = async () => {
+    await admin.end();
+    await asUser(server, async (client) => {
       await client.query(`DROP DATABASE ${name} WITH (FORCE)`);
       for (const role of Object.values(roles)) await client.query(`DROP ROLE ${role}`);
     });
-  return { ...database, remove };
+  };
+  return { ...database, empty, remove };
 }
 
 /** Works with a connection of this role, by hand. */
@@ -64,17 +79,6 @@ export async function asUser<T>(url: string, work: (client: pg.Client) => Promis
   }
 }
 
-/** Removes every row, past the triggers that keep the audit. */
-export function emptyTables({ superuser }: TestDatabase): Promise<void> {
-  return asUser(superuser, async (client) => {
-    const { rows } = await client.query<{ name: string }>(
-      "SELECT quote_ident(relname) AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'migrations'",
-    );
-    await client.query('SET session_replication_role = replica');
-    await client.query(rows.map(({ name }) => `DELETE FROM ${name}`).join('; '));
-  });
-}
-
 /** A store on a database that was emptied, and two other processes with a store on the same. */
 export function postgresHarness(
   database: () => TestDatabase,
@@ -84,7 +88,7 @@ export function postgresHarness(
   let opened = false;
   const open = () => ({ task: 'open', engine: 'postgres', location: database().url }) as const;
   return async () => {
-    await emptyTables(database());
+    await database().empty();
     return {
       store: store(),
       race: async (calls) => {
@@ -113,6 +117,8 @@ export interface Cable {
   /** Ends every connection; with `refuse`, those that come as well, until it is mended. */
   cut(refuse?: boolean): void;
   mend(): void;
+  /** Connections that there are carry nothing any more, and nobody is told. */
+  freeze(): void;
   /** Takes what goes to the server next and has this text, and then cuts: the answer never arrives. */
   cutBehind(text: string): void;
   close(): Promise<void>;
@@ -162,6 +168,9 @@ export async function layCable(to: string): Promise<Cable> {
     },
     mend() {
       refusing = false;
+    },
+    freeze() {
+      for (const socket of open) socket.removeAllListeners('data').resume();
     },
     cutBehind(text) {
       last = text;

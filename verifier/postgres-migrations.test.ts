@@ -229,6 +229,7 @@ async function fill(store: Store): Promise<void> {
   await store.putPolicy(
     'bank',
     { policy: 'standard', facts: ['pin'], purposes: [{ id: 'p', text: { en: 'p' } }] },
+    system,
     NOW,
   );
   const operator = id('operator bank');

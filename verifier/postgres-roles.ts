@@ -6,6 +6,7 @@ import { type ClientBase, escapeIdentifier } from 'pg';
 /** What the verifier's role may do, and no more: verdicts, policies and audit entries are never removed. */
 const PRIVILEGES: Readonly<Record<string, string>> = {
   migrations: 'SELECT',
+  epochs: 'SELECT, UPDATE (epoch, copy)',
   tenants: 'SELECT, INSERT, UPDATE (rp_id, accept_screen_lock)',
   origins: 'SELECT, INSERT, DELETE',
   api_keys: 'SELECT, INSERT',

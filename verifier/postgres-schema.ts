@@ -24,6 +24,12 @@ export const tenants = pgTable('tenants', {
   acceptScreenLock: boolean('accept_screen_lock').notNull().default(false),
 });
 
+export const epochs = pgTable('epochs', {
+  one: integer('one').primaryKey(),
+  epoch: integer('epoch').notNull(),
+  copy: boolean('copy').notNull(),
+});
+
 export const origins = pgTable(
   'origins',
   { tenant: text('tenant').notNull(), origin: text('origin').notNull() },
@@ -61,10 +67,11 @@ export const policies = pgTable(
     tenant: text('tenant').notNull(),
     policy: text('policy').notNull(),
     version: integer('version').notNull(),
-    facts: json('facts', jsonCodecs.policyFacts).notNull(),
+    facts: json('facts', jsonCodecs.requirements).notNull(),
     purposes: json('purposes', jsonCodecs.purposes).notNull(),
     createdAt: bigint('created_at', { mode: 'number' }).notNull(),
     transaction: json('transaction_rule', jsonCodecs.transactionRule),
+    demands: json('demands', jsonCodecs.demands).notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenant, table.policy, table.version] })],
 );
@@ -196,6 +203,14 @@ export const verifications = pgTable('verifications', {
   policyVersion: integer('policy_version').notNull(),
   transactionHash: bytes('transaction_hash'),
   deskFigures: boolean('desk_figures').notNull(),
+  alternatives: json('alternatives', jsonCodecs.alternatives),
+  twoFactor: boolean('two_factor').notNull(),
+  raisedBy: json('raised_by', jsonCodecs.places).notNull(),
+  callId: text('call_id'),
+  reuseSeconds: integer('reuse_seconds').notNull(),
+  shown: json('shown', jsonCodecs.places),
+  reusedFrom: text('reused_from'),
+  reusableUntil: bigint('reusable_until', { mode: 'number' }),
 });
 
 export const idempotencyKeys = pgTable(

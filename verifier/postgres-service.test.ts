@@ -2,13 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { createOperator, createSignInLink, createTenant } from './admin.ts';
 import { createDevelopmentKeys, type Keys, openKeys } from './keys.ts';
-import {
-  type Cable,
-  createTestDatabase,
-  emptyTables,
-  layCable,
-  type TestDatabase,
-} from './postgres-fixtures.ts';
+import { type Cable, createTestDatabase, layCable, type TestDatabase } from './postgres-fixtures.ts';
 import { type Service, startVerifier } from './service.ts';
 import { hash, id, sealed, thumb } from './store-fixtures.ts';
 import type { LogEntry } from './verifier.ts';
@@ -36,7 +30,7 @@ afterAll(async () => {
 });
 beforeEach(async () => {
   log = [];
-  await emptyTables(database);
+  await database.empty();
   const start = (databaseUrl: string) =>
     startVerifier({
       ...{ databaseUrl, keys, origin: ORIGIN, port: 0, clock: () => NOW, proofWorkers: 0 },

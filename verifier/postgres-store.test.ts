@@ -3,7 +3,6 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import {
   asUser,
   createTestDatabase,
-  emptyTables,
   openTestStore,
   postgresHarness,
   type TestDatabase,
@@ -38,7 +37,7 @@ storeContract(
 );
 
 it('searches no table of postgres row by row, whatever row-level security adds', async () => {
-  await emptyTables(database);
+  await database.empty();
   const texts = new Set<string>();
   const query = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (
     this: pg.Client,

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { PostgresDatabase, type PostgresOptions } from './postgres-database.ts';
 import type { Store } from './store.ts';
-import { storeOn } from './store-verbs.ts';
+import { type OnVerdict, storeOn } from './store-verbs.ts';
 
 /**
  * The store on a PostgreSQL server, which several verifiers may share. Its tables are made before, by their owner
@@ -12,6 +12,10 @@ import { storeOn } from './store-verbs.ts';
 export async function openPostgresStore({
   url,
   random = randomBytes,
-}: Pick<PostgresOptions, 'url'> & Partial<PostgresOptions>): Promise<Store> {
-  return storeOn(await PostgresDatabase.open({ url, random }));
+  onVerdict,
+}: Pick<PostgresOptions, 'url'> &
+  Partial<PostgresOptions> & {
+    readonly onVerdict?: OnVerdict | undefined;
+  }): Promise<Store> {
+  return storeOn(await PostgresDatabase.open({ url, random }), onVerdict);
 }

@@ -1,7 +1,7 @@
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { PostgresDatabase } from './postgres-database.ts';
-import { asUser, createTestDatabase, emptyTables, type TestDatabase } from './postgres-fixtures.ts';
+import { asUser, createTestDatabase, type TestDatabase } from './postgres-fixtures.ts';
 import { openPostgresStore } from './postgres-store.ts';
 import { command, selection, updated } from './statement.ts';
 import type { Store } from './store.ts';
@@ -23,7 +23,7 @@ afterAll(async () => {
   await database.remove();
 });
 beforeEach(async () => {
-  await emptyTables(database);
+  await database.empty();
   await addTenants(store);
 });
 

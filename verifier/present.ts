@@ -4,13 +4,11 @@ import {
   type Credential,
   challenge,
   challengeBytes,
-  FACTS,
   type Factor,
   isRequestedFact,
   needsCredential,
   type PasskeyAssertion,
   type Presentation,
-  type Requested,
   type RequestedFact,
   type RequestedPasskey,
   VOLATILE_SECONDS,
@@ -22,8 +20,9 @@ import type { DeviceCall } from './device-auth.ts';
 import { expectedSignals } from './expected-signals.ts';
 import { passkeyOrigins } from './origin.ts';
 import { checkAssertion } from './passkey.ts';
+import { factorsOf, isTwoFactor } from './policy.ts';
 import { type ProofPoints, parsePoints } from './proof.ts';
-import type { AttemptResult, PasskeyUse, Tenant, VerificationRow } from './records.ts';
+import type { AttemptResult, PasskeyUse, VerificationRow } from './records.ts';
 import { readRequest } from './requests.ts';
 import { newToken } from './token.ts';
 import { faultOf, type Verifier } from './verifier.ts';
@@ -54,6 +53,8 @@ interface OpenAttempt {
   /** The request JWS as it was signed. */
   readonly request: string;
   readonly code: string | null;
+  /** Places in the request's list: all of it, or the alternative that was presented. */
+  readonly shown: readonly number[];
   readonly facts: readonly Claimed[];
   readonly passkey: ClaimedPasskey | null;
 }
@@ -72,19 +73,22 @@ export async function present(
 ): Promise<VerificationRow> {
   const open = openAttempt(verifier, call, row, presentation);
   // Before the queue: this may wait for a tenant's server, and no place in the queue waits with it.
-  const credentials = await checkCredentials(verifier, call, row, open.facts);
+  const { instruments } = verifier;
+  const credentials = await instruments.phase('credentials', () =>
+    checkCredentials(verifier, call, row, open.facts),
+  );
   return verifier.queue.run(async () => {
     const { tenant, device } = call.device;
-    const consumed = await verifier.store.consumeAttempt(
-      {
-        tenant,
-        verification: row.verification,
-        device,
-        attempt: open.attempt,
-        jti: call.jti,
-        jtiExpiresAt: call.jtiExpiresAt,
-      },
-      verifier.now(),
+    const use = {
+      tenant,
+      verification: row.verification,
+      device,
+      attempt: open.attempt,
+      jti: call.jti,
+      jtiExpiresAt: call.jtiExpiresAt,
+    };
+    const consumed = await instruments.phase('consume', () =>
+      verifier.store.consumeAttempt(use, verifier.now()),
     );
     if (typeof consumed === 'string') throw new AkashiError(consumed);
     const outcome = await checkAttempt(verifier, call, row, { ...open, credentials }).catch(
@@ -103,10 +107,11 @@ export async function present(
       reason: outcome.reason,
       provenCommitment: outcome.provenCommitment,
       passkey: outcome.passkey,
-      factors: factorsOf(row.facts, call.tenant),
+      factors: shownFactors(open, call),
+      shown: open.shown,
       next: { attempt: newToken(verifier.random), nonce: verifier.random(32) },
     };
-    return verifier.store.recordResult(result, verifier.now());
+    return instruments.phase('record', () => verifier.store.recordResult(result, verifier.now()));
   });
 }
 
@@ -121,7 +126,10 @@ function openAttempt(
   if (row.device !== null && row.device !== call.device.device) throw new AkashiError('accepted_elsewhere');
   const facts: Pick<Claimed, 'index' | 'entry'>[] = [];
   let passkey: Pick<ClaimedPasskey, 'index' | 'entry'> | undefined;
-  for (const [index, entry] of row.facts.entries()) {
+  const shown = shownPlaces(row, presentation);
+  for (const index of shown) {
+    const entry = row.facts[index];
+    if (entry === undefined) throw new TypeError('alternatives are places in the list');
     if (isRequestedFact(entry)) facts.push({ index, entry });
     else passkey = { index, entry };
   }
@@ -138,6 +146,7 @@ function openAttempt(
     ...attempt,
     request: readRequest(verifier, row),
     code: presentation.code ?? null,
+    shown,
     facts: claimed,
     passkey: passkey === undefined || assertion === undefined ? null : { ...passkey, assertion },
   };
@@ -154,6 +163,25 @@ function claimedFact(
     (given.credential !== undefined) === needsCredential(entry.fact);
   if (!fits) throw new AkashiError('malformed');
   return { index, entry, points: parsePoints(given.proof), credential: given.credential ?? null };
+}
+
+/** What of the list is presented. @throws AkashiError `malformed` where that is not said just as the request wants it */
+function shownPlaces(
+  { facts, alternatives }: VerificationRow,
+  { alternative }: Presentation,
+): readonly number[] {
+  if (alternatives === null && alternative === undefined) return [...facts.keys()];
+  const places = alternatives?.[alternative ?? -1];
+  if (places === undefined) throw new AkashiError('malformed');
+  return places;
+}
+
+function shownFactors({ facts, passkey }: OpenAttempt, { tenant }: DeviceCall): readonly Factor[] {
+  const shown = [...facts, ...(passkey === null ? [] : [passkey])];
+  return factorsOf(
+    shown.map(({ entry }) => entry.fact),
+    tenant.passkeys,
+  );
 }
 
 interface Outcome {
@@ -204,6 +232,8 @@ async function checkAttempt(
   }
   const codeHolds = open.code === null || isCode('transfer', codeKey, row.verification, open.code);
   if (!codeHolds) reasons.push('code');
+  // No start leads here: alternatives show two factors each. What the tenant says of passkeys may have changed since.
+  if (row.twoFactor && !isTwoFactor(shownFactors(open, call))) reasons.push('factors');
   return {
     reason: reasons[0] ?? null,
     provenCommitment,
@@ -266,19 +296,4 @@ function checkCredentials(
       return checkCredential(credential, { ...expected, ...about }, verifier.issuers);
     }),
   );
-}
-
-/**
- * Possession always: the device signed. The rest of the facts as the registry says. A passkey is possession once more, and
- * inherence only where the tenant accepts what the phone took in place of face or finger.
- */
-function factorsOf(asked: readonly Requested[], { passkeys }: Tenant): readonly Factor[] {
-  const factors = new Set<Factor>(['possession']);
-  for (const entry of asked) {
-    if (isRequestedFact(entry)) {
-      const { factor } = FACTS[entry.fact];
-      if (factor !== null) factors.add(factor);
-    } else if (passkeys?.acceptScreenLock) factors.add('inherence');
-  }
-  return [...factors].sort();
 }

@@ -4,6 +4,8 @@ import { AkashiError } from '@akashi/circuits';
 export interface Queue {
   /** @throws AkashiError `busy`, at once, when too many wait already */
   run<T>(work: () => Promise<T>): Promise<T>;
+  /** How many wait. */
+  waiting(): number;
 }
 
 const RETRY_SECONDS = 2;
@@ -41,5 +43,6 @@ export function createQueue(running: number, waiting: number): Queue {
         leave();
       }
     },
+    waiting: () => line.length,
   };
 }

@@ -14,6 +14,14 @@ export type Actor =
   | { readonly kind: 'backend' | 'system' | 'cli' }
   | { readonly kind: 'operator' | 'device'; readonly id: string };
 
+/** Which database this is. */
+export interface Epoch {
+  /** Grows when a copy was put back; the keys' document knows the one that is in force. */
+  readonly epoch: number;
+  /** This is a copy that nobody has put back yet. */
+  readonly copy: boolean;
+}
+
 export interface NewTenant {
   readonly tenant: string;
   readonly name: string;
@@ -135,6 +143,16 @@ export interface NewVerification {
   readonly transactionHash: Uint8Array | null;
   /** Whether desks are shown the figures of the transaction. */
   readonly deskFigures: boolean;
+  /** Ways to meet `facts`, as places in it; `null`: all of it is needed. */
+  readonly alternatives: readonly (readonly number[])[] | null;
+  /** Whether what is shown must make two different factors. */
+  readonly twoFactor: boolean;
+  /** The step-up rules that raised it, by their place in the policy. */
+  readonly raisedBy: readonly number[];
+  /** The call's name at the desk. */
+  readonly callId: string | null;
+  /** For how long a pass may stand in for another verification of the same call; 0: not at all. */
+  readonly reuseSeconds: number;
   readonly startedAt: number;
   readonly expiresAt: number;
 }
@@ -156,6 +174,11 @@ export interface VerificationRow extends Omit<NewVerification, 'request'> {
   readonly claimedBy: string | null;
   /** Until the verdict stands. */
   readonly request: Sealed | null;
+  /** Of a pass: the places in `facts` that were shown, and the verification in whose pass they were. */
+  readonly shown: readonly number[] | null;
+  readonly reusedFrom: string | null;
+  /** Of a pass on a call: until when it may stand in for another verification. */
+  readonly reusableUntil: number | null;
   /** Grows with every change: the ETag. */
   readonly revision: number;
 }
@@ -165,6 +188,14 @@ export interface Idempotency {
   readonly caller: string;
   readonly key: string;
   readonly bodyHash: Uint8Array;
+}
+
+/** A pass of the same call that is to stand in for a new verification. */
+export interface Reuse {
+  readonly from: string;
+  /** Of the new one: what counts as shown. */
+  readonly shown: readonly number[];
+  readonly factors: readonly Factor[];
 }
 
 export interface AttemptResult {
@@ -186,6 +217,8 @@ export interface AttemptResult {
    */
   readonly passkey: PasskeyUse | null;
   readonly factors: readonly Factor[];
+  /** The places in the request's list that were shown. */
+  readonly shown: readonly number[];
   /** Opens if this one failed and attempts are left. */
   readonly next: Attempt;
 }

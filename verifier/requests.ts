@@ -14,7 +14,8 @@ import { base64url } from 'jose';
 import type { Caller } from './caller.ts';
 import { transactionSalt } from './codes.ts';
 import { signingKey } from './keys.ts';
-import { requestedFacts } from './policy-facts.ts';
+import { type Demand, demandOf, failureWindows, isMeetable } from './policy.ts';
+import { requestedList } from './policy-facts.ts';
 import type {
   Device,
   Idempotency,
@@ -24,6 +25,7 @@ import type {
   Tenant,
   VerificationRow,
 } from './records.ts';
+import { findReuse } from './reuse.ts';
 import { seal, unseal } from './sealed.ts';
 import type { Limit } from './store.ts';
 import { newToken, sha256 } from './token.ts';
@@ -45,7 +47,7 @@ const TRANSACTION_RULE: TransactionRule = { from: 'backend', desk: 'hidden' };
 /**
  * Starts a verification for a caller and tells the subject's devices.
  * @throws AkashiError `forbidden`, `rate_limited`, `policy_unknown`, `no_device`, `no_passkey`, `passkeys_off`,
- * `idempotency_mismatch`, `malformed`, `not_found` for an operator who is none of the tenant's
+ * `policy_not_two_factor`, `idempotency_mismatch`, `malformed`, `not_found` for an operator who is none of the tenant's
  */
 export async function startVerification(
   verifier: Verifier,
@@ -64,6 +66,9 @@ export async function startVerification(
   }
   const mayNotify = await takeStart(verifier, caller, start.subject, now);
   const { policy, purpose } = await findPolicy(verifier, caller, start);
+  const { passkeys } = caller.tenant;
+  const demand = await demandAt(verifier, caller, start, policy);
+  if (!isMeetable(demand, passkeys)) throw new AkashiError('policy_not_two_factor');
   const devices = (await store.devicesOfSubject(tenant, start.subject, now))
     .filter((device) => device.state === 'active')
     .sort((a, b) => b.enrolledAt - a.enrolledAt)
@@ -72,19 +77,22 @@ export async function startVerification(
     await store.recordRefusedStart({ tenant, subject: start.subject, lacking: 'device' }, caller.actor, now);
     throw new AkashiError('no_device');
   }
-  const able = policy.facts.includes(PASSKEY.fact)
-    ? await withPasskey(verifier, devices, caller.tenant.passkeys)
+  const able = demand.alternatives.every((one) => one.includes(PASSKEY.fact))
+    ? await withPasskey(verifier, devices, passkeys)
     : devices;
   if (able.length === 0) {
     await store.recordRefusedStart({ tenant, subject: start.subject, lacking: 'passkey' }, caller.actor, now);
     throw new AkashiError('no_passkey');
   }
   const verification = await signRequest(verifier, caller.tenant, start, {
-    ...{ operator, policy, purpose, devices: able, now },
+    ...{ operator, policy, demand, purpose, devices: able, now },
   });
-  const result = await store.createVerification(verification, caller.actor, idempotency);
+  // A transaction is what the customer agrees to: no earlier pass can have been about it.
+  const mayReuse = start.transaction === undefined && policy.transaction === undefined;
+  const reuse = mayReuse ? await findReuse(verifier, verification, passkeys) : undefined;
+  const result = await store.createVerification(verification, caller.actor, idempotency, reuse);
   if (typeof result === 'string') throw new AkashiError(result);
-  if (result.created && mayNotify) {
+  if (result.created && result.row.state === 'pending' && mayNotify) {
     const { subject, verification: id } = result.row;
     runHook(verifier, 'notice.failed', () => verifier.notify({ tenant, subject, verification: id }));
   }
@@ -152,13 +160,31 @@ async function findPolicy(
   const policy = (await store.policies(caller.tenant.tenant)).find((entry) => entry.policy === start.policy);
   const purpose = policy?.purposes.find((entry) => entry.id === start.purpose);
   if (policy === undefined || purpose === undefined) throw new AkashiError('policy_unknown');
-  // An account to be shown, under a policy that asks for none, would be an expectation that nobody checks.
-  if (start.accountRef !== undefined && !policy.facts.includes('account')) throw new AkashiError('malformed');
   const { from } = policy.transaction ?? TRANSACTION_RULE;
   if (start.transaction !== undefined && caller.kind === 'operator' && from !== 'operator') {
     throw new AkashiError('forbidden');
   }
   return { policy, purpose };
+}
+
+/** What the policy comes to for this start. @throws AkashiError `malformed` */
+async function demandAt(
+  { store, now }: Verifier,
+  { tenant: { tenant } }: Caller,
+  { subject, signals = {}, transaction, accountRef }: Start,
+  policy: Policy,
+): Promise<Demand> {
+  const failures = new Map<number, number>();
+  for (const seconds of failureWindows(policy)) {
+    failures.set(seconds, await store.failuresSince(tenant, subject, now() - seconds));
+  }
+  const failuresWithin = (seconds: number) => failures.get(seconds) ?? 0;
+  const demand = demandOf(policy, { now: now(), signals, transaction, failuresWithin });
+  // An account to be shown, where one could do without any, would be an expectation that nobody checks.
+  if (accountRef !== undefined && !demand.alternatives.every((one) => one.includes('account'))) {
+    throw new AkashiError('malformed');
+  }
+  return demand;
 }
 
 /** Those of the devices that have a passkey of the tenant's rpId. @throws AkashiError `passkeys_off` */
@@ -183,16 +209,20 @@ async function signRequest(
   chosen: {
     readonly operator: Operator | null;
     readonly policy: Policy;
+    readonly demand: Demand;
     readonly purpose: Purpose;
     readonly devices: readonly Device[];
     readonly now: number;
   },
 ): Promise<NewVerification> {
   const { random, keys, origin } = verifier;
-  const { operator, policy, purpose, devices, now } = chosen;
+  const { operator, policy, demand, purpose, devices, now } = chosen;
   const { transaction } = start;
   const verification = newToken(random);
   const expiresAt = now + LIFE_SECONDS[start.mode];
+  const { facts, alternatives } = await requestedList(demand, {
+    ...{ tenant, accountRef: start.accountRef, rpId: passkeys?.rpId ?? null, now },
+  });
   const request: Request = {
     iss: origin,
     jti: verification,
@@ -203,9 +233,9 @@ async function signRequest(
     direction: start.call.direction,
     purpose,
     ...(transaction === undefined ? {} : { transaction }),
-    facts: await requestedFacts(policy, {
-      ...{ tenant, accountRef: start.accountRef, rpId: passkeys?.rpId ?? null, now },
-    }),
+    facts: [...facts],
+    ...(alternatives === null ? {} : { alternatives: alternatives.map((places) => [...places]) }),
+    ...(demand.twoFactor ? { twoFactor: true } : {}),
     nonce: base64url.encode(random(32)),
     iat: now,
     exp: expiresAt,
@@ -229,6 +259,11 @@ async function signRequest(
     transactionHash: transaction
       ? transactionHash(transaction, transactionSalt(keys.codeKey, verification))
       : null,
+    alternatives,
+    twoFactor: demand.twoFactor,
+    raisedBy: demand.raisedBy,
+    callId: start.call.id ?? null,
+    reuseSeconds: policy.transaction === undefined ? (policy.reuseSeconds ?? 0) : 0,
     deskFigures: transaction !== undefined && (policy.transaction ?? TRANSACTION_RULE).desk === 'figures',
     startedAt: now,
     expiresAt,

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -33,6 +33,15 @@ function start(changes: Partial<ServiceOptions> = {}): Promise<Service> {
     clock: () => clock.now,
     ...changes,
   });
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new TypeError('no port');
+  await new Promise((resolve) => server.close(resolve));
+  return address.port;
 }
 
 /** A session of an operator of a fresh tenant, and a verification they wait on. */
@@ -157,6 +166,63 @@ test('closing ends the waiting of those who wait, at once and without cutting th
   expect((await polled).status).toBe(304);
   expect(await streamed.text()).toContain('"state":"pending"');
   expect(log.filter((entry) => entry.level === 'error')).toEqual([]);
+});
+
+test('a reader whose stream ends because the verifier closes is told when to come back', async () => {
+  const service = await start();
+  const { session, address } = await waiting(service);
+  const headers = { authorization: `Bearer ${session}`, accept: 'text/event-stream' };
+  const streamed = await fetch(address, { headers });
+  await service.close();
+  expect(await streamed.text()).toMatch(/\nretry: [0-9]{3,4}\n\n$/);
+});
+
+test('draining: health says no, calls are still answered, life goes on', async () => {
+  const service = await start();
+  const health = () => fetch(`${service.origin}/v1/health`).then(({ status }) => status);
+  const live = () => fetch(`${service.origin}/v1/health/live`).then(({ status }) => status);
+  expect([await health(), await live()]).toEqual([200, 200]);
+  const closed = service.close(1);
+  expect([await health(), await live()]).toEqual([503, 200]);
+  expect((await fetch(`${service.origin}/v1/jwks`)).status).toBe(200);
+  await closed;
+  await expect(fetch(`${service.origin}/v1/health/live`)).rejects.toThrow();
+});
+
+describe('metrics', () => {
+  async function scraped(service: Service, port: number): Promise<string> {
+    expect((await fetch(`${service.origin}/metrics`)).status).toBe(404);
+    return (await fetch(`http://localhost:${port}/metrics`)).text();
+  }
+
+  test('tell of calls, verdicts and levels, and of nobody', async () => {
+    const port = await freePort();
+    const service = await start({ metrics: { port, hostname: 'localhost' } });
+    const { session, address } = await waiting(service);
+    const headers = { authorization: `Bearer ${session}` };
+    expect((await fetch(`${address}/cancel`, { method: 'POST', headers })).status).toBe(200);
+    expect((await fetch(`${address}/cancel`, { method: 'POST', headers })).status).toBe(200);
+    expect((await fetch(`${service.origin}/v1/no-such`, { method: 'PROPFIND' })).status).toBe(404);
+    const text = await scraped(service, port);
+    const line = (start: string) => text.split('\n').find((candidate) => candidate.startsWith(start));
+    // Once, although it was cancelled twice.
+    expect(line('akashi_verdicts_total{')).toMatch(
+      /^akashi_verdicts_total\{tenant="bank",policy="[a-z-]+",verdict="cancelled"\} 1$/,
+    );
+    const cancels = 'method="POST",route="/v1/verifications/:id/cancel",status="200"';
+    expect(line(`akashi_call_seconds_count{${cancels}}`)).toMatch(/ 2$/);
+    expect(line('akashi_call_seconds_count{method="other",route="unknown",status="404"}')).toMatch(/ 1$/);
+    for (const level of ['calls_in_progress', 'readers_waiting', 'presentations_waiting', 'proofs_waiting']) {
+      expect(line(`akashi_${level} `)).toBe(`akashi_${level} 0`);
+    }
+    expect(Number(line('akashi_signing_key_end_timestamp_seconds ')?.split(' ')[1])).toBeGreaterThan(
+      clock.now,
+    );
+    const [id = ''] = address.split('/').slice(-1);
+    for (const secret of [id, session]) expect(text).not.toContain(secret);
+    await service.close();
+    await expect(fetch(`http://localhost:${port}/metrics`)).rejects.toThrow();
+  });
 });
 
 test('raw bytes that are no HTTP, an endless header and a lying length do not bring it down', async () => {

@@ -1,18 +1,29 @@
 import { randomBytes } from 'node:crypto';
 import { Server } from 'node:http';
 import { availableParallelism } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
 import { createAdaptorServer } from '@hono/node-server';
-import { createApp } from './app.ts';
+import type { Hono } from 'hono';
+import { appOf } from './app.ts';
 import { AuditBroken } from './audit.ts';
 import { inlineChecker, type ProofChecker } from './checker.ts';
 import { workerChecker } from './checker-lane.ts';
-import type { Issuers } from './issuers.ts';
+import { type Instruments, silentInstruments } from './instruments.ts';
 import { type Keys, signingKey } from './keys.ts';
+import { serveMetrics } from './management.ts';
+import { createMetrics, type Levels } from './metrics.ts';
 import type { Store } from './store.ts';
 import { openStore, type StoreLocation } from './stores.ts';
 import type { Random } from './token.ts';
 import { loadVerificationKeys, type VerificationKeys } from './verification-keys.ts';
-import { faultOf, issuersFor, type LogEntry, type VerifierOptions } from './verifier.ts';
+import {
+  createVerifier,
+  faultOf,
+  issuersFor,
+  type LogEntry,
+  type Verifier,
+  type VerifierOptions,
+} from './verifier.ts';
 
 export type ServiceOptions = StoreLocation & {
   /** The keys, or what makes them once the origin is known. */
@@ -26,6 +37,8 @@ export type ServiceOptions = StoreLocation & {
   readonly proofWorkers?: number;
   /** Origins inside of this verifier's own network where tenants may publish; elsewhere only public addresses. */
   readonly privateOrigins?: readonly string[];
+  /** Where Prometheus may ask: `GET /metrics`, not for the public. Without it nothing is measured. */
+  readonly metrics?: { readonly port: number; readonly hostname: string };
   readonly log: (entry: LogEntry) => void;
   readonly notify?: VerifierOptions['notify'];
   readonly alert?: VerifierOptions['alert'];
@@ -39,7 +52,11 @@ export interface Service {
   readonly origin: string;
   readonly port: number;
   readonly store: Store;
-  close(): Promise<void>;
+  /**
+   * Says by its health for so many seconds that no more calls shall come, answering those that do; then ends all waiting,
+   * refuses new calls, and closes when those under way are done.
+   */
+  close(drainSeconds?: number): Promise<void>;
 }
 
 const UPKEEP_MS = 1000;
@@ -50,6 +67,8 @@ const REQUEST_TIMEOUT_MS = 15_000;
 const GRACE_MS = 5000;
 const IDLE_CHECK_MS = 20;
 const MAX_HEADER_BYTES = 16 * 1024;
+/** Those that wait for a change (wait.ts), twice over. Beyond it connections are closed as they come. */
+const MAX_CONNECTIONS = 20_000;
 
 /**
  * Opens the store, listens, and keeps house every second: ends what is over its time, links the audit, keeps at hand what
@@ -58,67 +77,102 @@ const MAX_HEADER_BYTES = 16 * 1024;
  */
 export async function startVerifier(options: ServiceOptions): Promise<Service> {
   const { clock = systemClock, random = randomBytes, hostname = 'localhost', log } = options;
-  const store = await openStore(options, random);
+  const metrics = options.metrics === undefined ? undefined : createMetrics();
+  const instruments = metrics?.instruments ?? silentInstruments;
+  const store = await openStore(options, random, instruments.verdict);
+  const ends: (() => Promise<unknown>)[] = [() => store.close()];
+  const end = async () => {
+    for (const last of ends.splice(0).reverse()) await last();
+  };
   try {
     const verificationKeys = await loadVerificationKeys();
     // The origin, and with it the app, is known only after the port is.
-    const closing = new AbortController();
-    let app: ReturnType<typeof createApp> | undefined;
-    const server = createAdaptorServer({
-      fetch: (request, env) => app?.fetch(request, env) ?? new Response(null, { status: 503 }),
-      serverOptions: {
-        headersTimeout: HEADERS_TIMEOUT_MS,
-        requestTimeout: REQUEST_TIMEOUT_MS,
-        maxHeaderSize: MAX_HEADER_BYTES,
-      },
-    });
-    if (!(server instanceof Server)) throw new TypeError('not an HTTP/1.1 server');
+    const [draining, closing] = [new AbortController(), new AbortController()];
+    let app: Hono | undefined;
+    const server = httpServer(
+      (request, env) => app?.fetch(request, env) ?? new Response(null, { status: 503 }),
+    );
     const port = await listen(server, options.port, hostname);
-    const checker = checkerOf(options, verificationKeys, random);
+    ends.push(() => stop(server));
+    const checker = checkerOf(options, verificationKeys, random, instruments);
+    ends.push(() => checker.close());
     const origin = options.origin ?? `http://localhost:${port}`;
-    const { privateOrigins } = options;
+    const { privateOrigins, notify = nothing, alert = nothing } = options;
+    const keys = typeof options.keys === 'function' ? await options.keys(origin) : options.keys;
+    signingKey(keys, clock());
+    await requireEpoch(store, keys);
     const issuers = issuersFor({ store, now: clock, origin, log, privateOrigins, closing: closing.signal });
-    try {
-      const keys = typeof options.keys === 'function' ? await options.keys(origin) : options.keys;
-      signingKey(keys, clock());
-      const hooks = { notify: options.notify ?? nothing, alert: options.alert ?? nothing };
-      app = createApp({
-        ...{ store, now: clock, random, keys, verificationKeys, origin, log },
-        checker,
-        issuers,
-        ...hooks,
-        closing: closing.signal,
-      });
-    } catch (error) {
-      await stop(server);
-      await checker.close();
-      throw error;
+    const verifier = createVerifier({
+      ...{ store, now: clock, random, keys, verificationKeys, origin, log, instruments, notify, alert },
+      ...{ checker, issuers, draining: draining.signal, closing: closing.signal },
+    });
+    app = appOf(verifier);
+    if (metrics !== undefined && options.metrics !== undefined) {
+      metrics.watch(levelsOf(verifier));
+      const management = await serveMetrics(metrics, options.metrics.port, options.metrics.hostname);
+      ends.push(() => stop(management));
     }
-    const endUpkeep = startUpkeep(store, issuers, clock, log);
+    ends.push(startUpkeep({ store, issuers, now: clock, log, instruments }));
     return {
-      origin,
-      port,
-      store,
-      async close() {
+      ...{ origin, port, store },
+      async close(drainSeconds = 0) {
+        draining.abort();
+        await pause(drainSeconds * 1000);
         closing.abort();
-        await endUpkeep();
-        await stop(server);
-        await checker.close();
-        await store.close();
+        await end();
       },
     };
   } catch (error) {
-    await store.close();
+    await end();
     throw error;
   }
+}
+
+/** @throws Error when the database is a copy, or not the one that the keys are for */
+async function requireEpoch(store: Store, keys: Keys): Promise<void> {
+  const { epoch, copy } = await store.epoch();
+  if (copy) throw new Error('this database is a copy: "akashi restore" puts it in force');
+  if (epoch !== keys.epoch) {
+    throw new Error(
+      epoch < keys.epoch
+        ? 'the database is older than its keys: "akashi restore" puts it in force'
+        : 'the keys are older than their database: use those that "akashi restore" wrote',
+    );
+  }
+}
+
+function httpServer(fetch: (request: Request, env: object) => Response | Promise<Response>): Server {
+  const server = createAdaptorServer({
+    fetch,
+    serverOptions: {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      maxHeaderSize: MAX_HEADER_BYTES,
+    },
+  });
+  if (!(server instanceof Server)) throw new TypeError('not an HTTP/1.1 server');
+  server.maxConnections = MAX_CONNECTIONS;
+  return server;
+}
+
+function levelsOf({ calls, waiting, queue, checker, keys }: Verifier): Levels {
+  return {
+    calls: () => calls.count,
+    readers: () => waiting.count,
+    presentations: () => queue.waiting(),
+    proofs: () => checker.waiting(),
+    signingKeyEnd: () => Math.max(...keys.signing.map(({ exp }) => exp)),
+  };
 }
 
 function checkerOf(
   { proofWorkers = Math.max(1, availableParallelism() - 1) }: ServiceOptions,
   keys: VerificationKeys,
   random: Random,
+  { batch: onBatch }: Instruments,
 ): ProofChecker {
-  return proofWorkers === 0 ? inlineChecker(keys, random) : workerChecker(keys, proofWorkers);
+  if (proofWorkers === 0) return inlineChecker(keys, random, { onBatch });
+  return workerChecker(keys, proofWorkers, { onBatch });
 }
 
 export function systemClock(): number {
@@ -149,20 +203,17 @@ async function stop(server: Server): Promise<void> {
   clearTimeout(grace);
 }
 
+type Upkeep = Pick<Verifier, 'store' | 'issuers' | 'now' | 'log' | 'instruments'>;
+
 /** Every second: ends what is over its time and links the audit, one round at a time; has what issuers publish fetched. */
-function startUpkeep(
-  store: Store,
-  issuers: Issuers,
-  clock: () => number,
-  log: (entry: LogEntry) => void,
-): () => Promise<void> {
+function startUpkeep(upkeep: Upkeep): () => Promise<void> {
   let round: Promise<void> = Promise.resolve();
   let idle = true;
   const timer = setInterval(() => {
-    issuers.refresh();
+    upkeep.issuers.refresh();
     if (!idle) return;
     idle = false;
-    round = keepHouse(store, clock, log).finally(() => {
+    round = keepHouse(upkeep).finally(() => {
       idle = true;
     });
   }, UPKEEP_MS);
@@ -173,17 +224,18 @@ function startUpkeep(
 }
 
 /** A broken audit chain must be seen but must not keep verifications from ending: each part fails by itself. */
-async function keepHouse(store: Store, clock: () => number, log: (entry: LogEntry) => void): Promise<void> {
+async function keepHouse({ store, now, log, instruments }: Upkeep): Promise<void> {
   const parts = [
-    { event: 'sweep.failed', work: () => store.sweep(clock()) },
+    { event: 'sweep.failed', work: () => store.sweep(now()) },
     { event: 'audit.failed', work: () => store.linkAudit() },
   ];
-  for (const { event, work } of parts) {
+  for (const part of parts) {
     try {
-      await work();
+      await part.work();
     } catch (error) {
-      const broken = error instanceof AuditBroken;
-      log({ level: 'error', event: broken ? 'audit.broken' : event, fault: faultOf(error) });
+      const event = error instanceof AuditBroken ? 'audit.broken' : part.event;
+      log({ level: 'error', event, fault: faultOf(error) });
+      instruments.upkeepFailed(event);
     }
   }
 }

@@ -5,7 +5,7 @@ import { drizzle } from 'drizzle-orm/better-sqlite3';
 import type { Database, Listener } from './database.ts';
 import { type Dialect, sqliteDialect } from './dialects.ts';
 import { migrate } from './sqlite-migrations.ts';
-import type { Scope, Statement, Step, Transaction, Verb } from './statement.ts';
+import type { Scope, Statement, Step, Verb, Writing } from './statement.ts';
 import { Topics } from './topics.ts';
 
 export interface SqliteOptions {
@@ -65,7 +65,7 @@ export class SqliteDatabase implements Database {
    * then listeners are told. Verbs of one turn of the event loop share a commit, since the disk's sync costs more than
    * most verbs: each in a savepoint of its own, so that one that throws undoes nothing but itself.
    */
-  write<R>(_scope: Scope, verb: (tx: Transaction) => Verb<R>): Promise<R> {
+  write<R>(_scope: Scope, verb: (tx: Writing) => Verb<R>): Promise<R> {
     return new Promise((resolve, reject) => {
       const run: Waiting['run'] = (topics) => {
         const own = new Set<string>();

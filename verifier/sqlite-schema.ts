@@ -20,6 +20,12 @@ export const tenants = sqliteTable('tenants', {
   acceptScreenLock: integer('accept_screen_lock', { mode: 'boolean' }).notNull().default(false),
 });
 
+export const epochs = sqliteTable('epochs', {
+  one: integer('one').primaryKey(),
+  epoch: integer('epoch').notNull(),
+  copy: integer('copy', { mode: 'boolean' }).notNull(),
+});
+
 export const origins = sqliteTable(
   'origins',
   { tenant: text('tenant').notNull(), origin: text('origin').notNull() },
@@ -57,10 +63,11 @@ export const policies = sqliteTable(
     tenant: text('tenant').notNull(),
     policy: text('policy').notNull(),
     version: integer('version').notNull(),
-    facts: json('facts', jsonCodecs.policyFacts).notNull(),
+    facts: json('facts', jsonCodecs.requirements).notNull(),
     purposes: json('purposes', jsonCodecs.purposes).notNull(),
     createdAt: integer('created_at').notNull(),
     transaction: json('transaction_rule', jsonCodecs.transactionRule),
+    demands: json('demands', jsonCodecs.demands).notNull(),
   },
   (table) => [primaryKey({ columns: [table.tenant, table.policy, table.version] })],
 );
@@ -192,6 +199,14 @@ export const verifications = sqliteTable('verifications', {
   policyVersion: integer('policy_version').notNull(),
   transactionHash: bytes('transaction_hash'),
   deskFigures: integer('desk_figures', { mode: 'boolean' }).notNull(),
+  alternatives: json('alternatives', jsonCodecs.alternatives),
+  twoFactor: integer('two_factor', { mode: 'boolean' }).notNull(),
+  raisedBy: json('raised_by', jsonCodecs.places).notNull(),
+  callId: text('call_id'),
+  reuseSeconds: integer('reuse_seconds').notNull(),
+  shown: json('shown', jsonCodecs.places),
+  reusedFrom: text('reused_from'),
+  reusableUntil: integer('reusable_until'),
 });
 
 export const idempotencyKeys = sqliteTable(

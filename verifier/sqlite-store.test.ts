@@ -126,7 +126,7 @@ describe('a SQLite file', () => {
     client.close();
   });
 
-  it('of the first version learns which version of its policy each verification was under', async () => {
+  it('of the first version learns which version of its policy each verification was under, and what was shown', async () => {
     const name = '0001-initial.sql';
     const first = readFileSync(new URL(`./migrations/sqlite/${name}`, import.meta.url), 'utf8');
     mkdirSync(join(folder, 'data'));
@@ -139,8 +139,10 @@ describe('a SQLite file', () => {
     for (const [i, at] of [NOW - 9, NOW - 5, NOW + 1].entries()) {
       client.exec(`INSERT INTO policies VALUES ('bank', 'standard', ${i + 1}, '["pin"]', '[]', ${at})`);
     }
+    const facts = '[{"fact":"pin","version":1},{"fact":"passkey","version":1,"rpId":"bank.example"}]';
     for (const policy of ['standard', 'unknown']) {
-      const values = [id(policy), 'bank', 'c-1', null, policy, 'p', 'call', 'inbound', '[]', '[]', null];
+      const verdict = policy === 'standard' ? 'failed' : 'passed';
+      const values = [id(policy), 'bank', 'c-1', null, policy, 'p', 'call', 'inbound', facts, '[]', null];
       const rest = [
         Buffer.alloc(32),
         NOW,
@@ -152,7 +154,7 @@ describe('a SQLite file', () => {
         null,
         0,
         null,
-        'failed',
+        verdict,
         '[]',
         NOW,
       ];
@@ -161,14 +163,20 @@ describe('a SQLite file', () => {
     }
     client.close();
     const store = openSqliteStore({ file: path() });
-    const older = { transactionHash: null, deskFigures: false };
+    const older = {
+      ...{ transactionHash: null, deskFigures: false },
+      ...{ alternatives: null, twoFactor: false, raisedBy: [], callId: null, reusedFrom: null },
+    };
     expect(await store.verification('bank', id('standard'), NOW)).toMatchObject({
       ...older,
       policyVersion: 2,
+      shown: null,
     });
     expect(await store.verification('bank', id('unknown'), NOW)).toMatchObject({
       ...older,
       policyVersion: 1,
+      // All that was asked for had to be shown.
+      shown: [0, 1],
     });
     await store.close();
   });

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { SqliteDatabase, type SqliteOptions } from './sqlite-database.ts';
 import type { Store } from './store.ts';
-import { storeOn } from './store-verbs.ts';
+import { type OnVerdict, storeOn } from './store-verbs.ts';
 
 /**
  * The store on one SQLite file, for one machine: several processes may open it, but `subscribe` hears only changes
@@ -11,6 +11,10 @@ import { storeOn } from './store-verbs.ts';
 export function openSqliteStore({
   file,
   random = randomBytes,
-}: Pick<SqliteOptions, 'file'> & Partial<SqliteOptions>): Store {
-  return storeOn(new SqliteDatabase({ file, random }));
+  onVerdict,
+}: Pick<SqliteOptions, 'file'> &
+  Partial<SqliteOptions> & {
+    readonly onVerdict?: OnVerdict | undefined;
+  }): Store {
+  return storeOn(new SqliteDatabase({ file, random }), onVerdict);
 }

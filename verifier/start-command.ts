@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { pino } from 'pino';
 import {
   checkedOrigin,
   DEVELOPMENT_FOLDER,
@@ -6,6 +7,7 @@ import {
   type Environment,
   type Flags,
   keysSetting,
+  metricsSetting,
   openKeysFrom,
   portSetting,
   privateOriginsSetting,
@@ -60,17 +62,20 @@ export async function startCommand(flags: Flags, context: CommandContext): Promi
   const log = logTo(context.out);
   // No ids: who was reported stands in the audit, which is read by those who may.
   const alert = async () => log({ level: 'warn', event: 'alert.reported' });
-  const listen = { origin, port, hostname, privateOrigins };
+  const listen = { origin, port, hostname, privateOrigins, ...metricsSetting(flags, env) };
   const service = await startVerifier({ ...location, keys, ...listen, log, alert, random });
   log({ level: 'info', event: 'started' });
   return service;
 }
 
-/** One JSON line for each entry. The fields are named one by one: what is not named is not written. */
+/** JSON lines. The fields are named one by one: what is not named is not written. */
 export function logTo(out: (line: string) => void): (entry: LogEntry) => void {
+  const logger = pino(
+    { base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (level) => ({ level }) } },
+    { write: (line) => out(line.trimEnd()) },
+  );
   return ({ level, event, method, route, status, ms, fault }) => {
-    const time = new Date().toISOString();
-    out(JSON.stringify({ time, level, event, method, route, status, ms, fault }));
+    logger[level]({ event, method, route, status, ms, fault });
   };
 }
 

@@ -1,6 +1,7 @@
 import { eq, sql } from 'drizzle-orm';
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core';
 import type { Dialect } from './dialects.ts';
+import type { SetVerdict } from './instruments.ts';
 
 // Verbs are written once for both databases: as generators that yield each statement and are given its answer. What
 // runs them (sqlite-database.ts, postgres-database.ts) does so at once, since nothing may await inside a SQLite
@@ -30,12 +31,18 @@ export type Step =
 
 export type Verb<R> = Generator<Step, R, unknown>;
 
-/** What a verb that changes something is given. */
-export interface Transaction {
+/** What a database gives a verb that changes something. */
+export interface Writing {
   /** Bytes for the ids of audit entries. */
   readonly random: (length: number) => Uint8Array;
   /** Listeners of the topic are called after the commit. */
   touch(topic: string): void;
+}
+
+/** What a verb that changes something is given. */
+export interface Transaction extends Writing {
+  /** Told to the instruments after the commit. */
+  decided(verdict: SetVerdict): void;
 }
 
 /** Rows of a SELECT or a RETURNING. */

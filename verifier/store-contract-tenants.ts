@@ -1,7 +1,9 @@
+import type { Requirement } from '@akashi/circuits';
 import { describe, expect, it } from 'vitest';
 import type { Store } from './store.ts';
-import { hash, id, NOW } from './store-fixtures.ts';
+import { hash, id, NOW, said } from './store-fixtures.ts';
 
+const BACKEND = { kind: 'backend' } as const;
 const purposes = [{ id: 'transfer', text: { en: 'A transfer', ja: '振込' } }];
 
 export function tenantContract(store: () => Store): void {
@@ -51,11 +53,11 @@ export function tenantContract(store: () => Store): void {
 
     it('give each policy a next version, and list the newest', async () => {
       const policy = { policy: 'standard', facts: ['pin' as const], purposes };
-      expect(await store().putPolicy('bank', policy, NOW)).toEqual({ ...policy, version: 1 });
+      expect(await store().putPolicy('bank', policy, BACKEND, NOW)).toEqual({ ...policy, version: 1 });
       const second = { ...policy, facts: ['pin' as const, 'account' as const] };
-      expect(await store().putPolicy('bank', second, NOW)).toEqual({ ...second, version: 2 });
-      expect((await store().putPolicy('bank', { ...policy, policy: 'light' }, NOW)).version).toBe(1);
-      expect((await store().putPolicy('shop', policy, NOW)).version).toBe(1);
+      expect(await store().putPolicy('bank', second, BACKEND, NOW)).toEqual({ ...second, version: 2 });
+      expect((await store().putPolicy('bank', { ...policy, policy: 'light' }, BACKEND, NOW)).version).toBe(1);
+      expect((await store().putPolicy('shop', policy, BACKEND, NOW)).version).toBe(1);
       const listed = await store().policies('bank');
       expect(listed.map(({ policy: name, version }) => [name, version])).toEqual([
         ['light', 1],
@@ -65,13 +67,30 @@ export function tenantContract(store: () => Store): void {
       expect(await store().policies('nobody')).toEqual([]);
     });
 
+    it('keep what a version of a policy demands beyond its list, and only that version', async () => {
+      const policy = { policy: 'limit', facts: ['pin' as const], purposes };
+      const demanding = {
+        ...policy,
+        facts: [{ anyOf: ['pin', { allOf: ['account', 'passkey'] }] } satisfies Requirement],
+        twoFactor: true as const,
+        reuseSeconds: 300,
+        stepUp: [{ when: { numberWithheld: true as const }, facts: ['account' as const] }],
+      };
+      expect(await store().putPolicy('bank', demanding, BACKEND, NOW)).toEqual({ ...demanding, version: 1 });
+      expect(await store().policies('bank')).toEqual([{ ...demanding, version: 1 }]);
+      await store().putPolicy('bank', policy, BACKEND, NOW);
+      expect(await store().policies('bank')).toEqual([{ ...policy, version: 2 }]);
+      const [put] = (await said(store())).filter(({ event }) => event === 'tenant.policy_put');
+      expect(put).toMatchObject({ twoFactor: 'yes', reuseSeconds: 300, actor: BACKEND });
+    });
+
     it('keep what a version of a policy says of transactions, and only that version', async () => {
       const policy = { policy: 'payment', facts: ['pin' as const], purposes };
       const transaction = { from: 'operator', desk: 'figures' } as const;
       const ruled = { ...policy, transaction };
-      expect(await store().putPolicy('bank', ruled, NOW)).toEqual({ ...ruled, version: 1 });
+      expect(await store().putPolicy('bank', ruled, BACKEND, NOW)).toEqual({ ...ruled, version: 1 });
       expect(await store().policies('bank')).toEqual([{ ...ruled, version: 1 }]);
-      await store().putPolicy('bank', policy, NOW);
+      await store().putPolicy('bank', policy, BACKEND, NOW);
       expect(await store().policies('bank')).toEqual([{ ...policy, version: 2 }]);
     });
   });

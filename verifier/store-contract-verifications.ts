@@ -36,6 +36,7 @@ export function verificationContract(store: () => Store): void {
         ...made,
         ...{ state: 'pending', later: false, device: null, attempt: null, attemptsUsed: 0, verdict: null },
         ...{ factors: [], decidedAt: null, claim: null, claimedBy: null, revision: 1 },
+        ...{ shown: null, reusedFrom: null, reusableUntil: null },
       } satisfies VerificationRow);
       expect(await read('v')).toEqual(row);
       expect(await read('v', NOW, 'shop')).toBeUndefined();

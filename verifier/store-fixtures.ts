@@ -108,6 +108,7 @@ export function newVerification(label: string, changes: Partial<NewVerification>
     requestHash: hash(`request ${label}`),
     transactionHash: null,
     deskFigures: false,
+    ...{ alternatives: null, twoFactor: false, raisedBy: [], callId: null, reuseSeconds: 0 },
     startedAt: NOW,
     expiresAt: NOW + LIFE,
     ...changes,
@@ -173,6 +174,7 @@ export function result(
     provenCommitment: commitment('phone'),
     passkey: null,
     factors: ['possession', 'knowledge'],
+    shown: [0, 1],
     next: attempt(`${label} ${number + 1}`),
     ...changes,
   };

@@ -1,11 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Database } from './database.ts';
+import type { SetVerdict } from './instruments.ts';
 import type { Scope, Transaction, Verb } from './statement.ts';
 import type { Store } from './store.ts';
 import * as attempts from './stored-attempts.ts';
 import * as audit from './stored-audit.ts';
 import * as claims from './stored-claims.ts';
 import * as devices from './stored-devices.ts';
+import * as epoch from './stored-epoch.ts';
 import * as issuers from './stored-issuers.ts';
 import * as operators from './stored-operators.ts';
 import * as passkeys from './stored-passkeys.ts';
@@ -15,9 +17,18 @@ import * as tenants from './stored-tenants.ts';
 import * as upkeep from './stored-upkeep.ts';
 import * as verifications from './stored-verifications.ts';
 
+/** Told of each verdict once, after its commit, by the process that set it. */
+export type OnVerdict = (verdict: SetVerdict) => void;
+
 /** The store's verbs on a database, each with the scope that it begins in. */
-export function storeOn(db: Database): Store {
-  return { ...tenantVerbs(db), ...deviceVerbs(db), ...verificationVerbs(db), ...upkeepVerbs(db) };
+export function storeOn(db: Database, onVerdict: OnVerdict = () => {}): Store {
+  const bound = binders(db, onVerdict);
+  return {
+    ...tenantVerbs(bound),
+    ...deviceVerbs(bound),
+    ...verificationVerbs(bound),
+    ...upkeepVerbs(db, bound),
+  };
 }
 
 const ofTenant = (tenant: string): Scope => ({ tenant });
@@ -26,8 +37,7 @@ const byKey = (key: Uint8Array | string): Scope => ({ key });
 const byToken = ({ tokenHash }: { readonly tokenHash: Uint8Array }): Scope => ({ key: tokenHash });
 const forUpkeep = (): Scope => 'upkeep';
 
-function tenantVerbs(db: Database) {
-  const { read, write } = binders(db);
+function tenantVerbs({ read, write }: Binders) {
   const findSession = read(byKey, operators.findSession);
   const touchSession = write(byKey, operators.touchSession);
   return {
@@ -60,8 +70,7 @@ function tenantVerbs(db: Database) {
   } satisfies Partial<Store>;
 }
 
-function deviceVerbs(db: Database) {
-  const { read, write } = binders(db);
+function deviceVerbs({ read, write }: Binders) {
   return {
     createEnrolment: write(ofIts, devices.createEnrolment),
     enrolment: read(byKey, devices.findEnrolment),
@@ -84,8 +93,7 @@ function deviceVerbs(db: Database) {
   } satisfies Partial<Store>;
 }
 
-function verificationVerbs(db: Database) {
-  const { read, write } = binders(db);
+function verificationVerbs({ read, write }: Binders) {
   const find = read(ofTenant, verifications.find);
   const operatorList = read(ofTenant, verifications.operatorList);
   const deviceList = read(ofTenant, requests.deviceList);
@@ -98,6 +106,8 @@ function verificationVerbs(db: Database) {
   return {
     createVerification: write(ofIts, verifications.createVerification),
     recordRefusedStart: write(ofIts, verifications.recordRefusedStart),
+    reusablePasses: read(ofIts, verifications.reusablePasses),
+    failuresSince: read(ofTenant, verifications.failuresSince),
     verification: async (tenant, verification, now) => {
       const found = await find(tenant, verification);
       const [row] = await settled(tenant, found === undefined ? [] : [found], now);
@@ -121,8 +131,7 @@ function verificationVerbs(db: Database) {
   } satisfies Partial<Store>;
 }
 
-function upkeepVerbs(db: Database) {
-  const { read, write } = binders(db);
+function upkeepVerbs(db: Database, { read, write }: Binders) {
   const sweepVerifications = write(forUpkeep, upkeep.sweepVerifications);
   const sweepRest = write(forUpkeep, upkeep.sweepRest);
   const linkBatch = write(forUpkeep, audit.linkAuditBatch);
@@ -135,7 +144,7 @@ function upkeepVerbs(db: Database) {
         if (batch.handled < devices.SWEEP_BATCH) break;
         await setImmediate();
       }
-      await sweepRest(now);
+      while (await sweepRest(now)) await setImmediate();
       return verdicts;
     },
     linkAudit: async () => {
@@ -147,6 +156,8 @@ function upkeepVerbs(db: Database) {
         await setImmediate();
       }
     },
+    epoch: () => db.read(forUpkeep(), epoch.findEpoch),
+    beginEpoch: write(forUpkeep, epoch.beginEpoch),
     auditEntries: read(ofTenant, audit.listAuditEntries),
     subscribe: (topic, listener) => db.subscribe(topic, listener),
     ping: () => db.ping(),
@@ -155,7 +166,7 @@ function upkeepVerbs(db: Database) {
 }
 
 /** Verbs are generators; these give them their database and make them promises. The first argument says the scope. */
-function binders(db: Database) {
+function binders(db: Database, onVerdict: OnVerdict) {
   return {
     read:
       <F, A extends readonly unknown[], R>(
@@ -169,7 +180,18 @@ function binders(db: Database) {
         scope: (first: NoInfer<F>) => Scope,
         verb: (tx: Transaction, first: F, ...rest: A) => Verb<R>,
       ) =>
-      async (first: F, ...rest: A): Promise<R> =>
-        db.write(scope(first), (tx) => verb(tx, first, ...rest)),
+      async (first: F, ...rest: A): Promise<R> => {
+        let verdicts: SetVerdict[] = [];
+        const result = await db.write(scope(first), (writing) => {
+          // A verb may be run again from its beginning.
+          const decisions: SetVerdict[] = [];
+          verdicts = decisions;
+          return verb({ ...writing, decided: (verdict) => void decisions.push(verdict) }, first, ...rest);
+        });
+        for (const verdict of verdicts) onVerdict(verdict);
+        return result;
+      },
   };
 }
+
+type Binders = ReturnType<typeof binders>;

@@ -5,6 +5,7 @@ import type {
   AttemptResult,
   AuditEntry,
   Device,
+  Epoch,
   Evaluation,
   Idempotency,
   Issuer,
@@ -15,6 +16,7 @@ import type {
   Passkey,
   PasskeySettings,
   PinChange,
+  Reuse,
   Sealed,
   Tenant,
   VerificationRow,
@@ -75,7 +77,7 @@ export interface Store {
   setIssuerSource(tenant: string, source: IssuerSource | null, actor: Actor, now: number): Promise<void>;
   issuerSource(tenant: string): Promise<IssuerSource | undefined>;
   /** Stores the next version of a policy. */
-  putPolicy(tenant: string, policy: Omit<Policy, 'version'>, now: number): Promise<Policy>;
+  putPolicy(tenant: string, policy: Omit<Policy, 'version'>, actor: Actor, now: number): Promise<Policy>;
   /** The newest version of each. */
   policies(tenant: string): Promise<readonly Policy[]>;
 
@@ -196,14 +198,29 @@ export interface Store {
   stopDevice(tenant: string, device: string, by: string, now: number): Promise<boolean>;
 
   // verifications
-  /** `created` is false when the idempotency key had made it before. */
+  /**
+   * `created` is false when the idempotency key had made it before. With `reuse` it is made as `passed`, if that pass may
+   * still stand in, or else as without.
+   */
   createVerification(
     verification: NewVerification,
     actor: Actor,
     idempotency: Idempotency | undefined,
+    reuse?: Reuse,
   ): Promise<
     { readonly row: VerificationRow; readonly created: boolean } | Extract<ErrorCode, 'idempotency_mismatch'>
   >;
+  /**
+   * Passes of the subject on this call, of verifications that are this operator's (`null`: the back end's), that may still
+   * stand in for another, newest first. None does any more once the subject reported, declined or failed a verification
+   * since, or its device is revoked.
+   */
+  reusablePasses(
+    call: Pick<NewVerification, 'tenant' | 'subject' | 'operator' | 'callId'>,
+    now: number,
+  ): Promise<readonly VerificationRow[]>;
+  /** Verifications of the subject that ended as `failed` or `reported` after this time. */
+  failuresSince(tenant: string, subject: string, since: number): Promise<number>;
   /** Records that a start was refused because the subject lacks what it takes. */
   recordRefusedStart(
     start: { readonly tenant: string; readonly subject: string; readonly lacking: 'device' | 'passkey' },
@@ -296,13 +313,23 @@ export interface Store {
   /** Records, once per verification and operator, that a desk was shown the verdict. */
   recordSeen(tenant: string, verification: string, operator: string, now: number): Promise<void>;
 
+  epoch(): Promise<Epoch>;
+  /**
+   * Makes a database that was put back safe to go on with: cancels what is open, voids passes, leaves every device one try
+   * of its PIN, ends sessions, links and enrolments, and is of this epoch from now on.
+   */
+  beginEpoch(epoch: number, now: number): Promise<void>;
+
   // upkeep
   /** Ends what is over its time and forgets what has served: jti, limits, links, sessions, challenges of passkeys. The number of verdicts set. */
   sweep(now: number): Promise<number>;
   /** Numbers entries not yet linked into each tenant's chain. The number linked. @throws AuditBroken on a gap */
   linkAudit(): Promise<number>;
   auditEntries(tenant: string, afterSeq: number, limit: number): Promise<readonly AuditEntry[]>;
-  /** Calls back after a commit that changed `verification:<id>` or `subject:<tenant>:<subject>`. */
+  /**
+   * Calls back after a commit that changed `verification:<id>` or `subject:<tenant>:<subject>`: on PostgreSQL whichever
+   * verifier made it, and now and then when nothing changed.
+   */
   subscribe(topic: string, listener: () => void): () => void;
   /** Throws when the database does not answer. */
   ping(): Promise<void>;

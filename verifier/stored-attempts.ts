@@ -47,8 +47,9 @@ export function* recordResult(tx: Transaction, result: AttemptResult, now: numbe
   }
   if (clash !== null) return asRow(yield* fail(tx, row, { ...result, reason: result.reason ?? clash }, now));
   if (result.passed) {
-    const factors = [...result.factors];
-    return asRow(yield* decide(tx, row, { verdict: 'passed', factors, actor: by(result.device), at: now }));
+    const [factors, shown] = [[...result.factors], [...result.shown]];
+    const actor = by(result.device);
+    return asRow(yield* decide(tx, row, { verdict: 'passed', factors, shown, actor, at: now }));
   }
   return asRow(yield* fail(tx, row, result, now));
 }

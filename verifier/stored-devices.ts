@@ -218,9 +218,11 @@ const removeLapsed = command(({ query, tables }) =>
     .where(and(eq(tables.devices.device, sql.placeholder('device')), lapsed(tables))),
 );
 
-/** Removes devices that did not finish enrolling in their time: up to {@link SWEEP_BATCH}. */
-export function* forgetLapsed(tx: Transaction, now: number): Verb<void> {
-  yield* forget(tx, yield* anyLapsed.all({ lapsedAt: lapsedAt(now) }), now);
+/** Removes devices that did not finish enrolling in their time: up to {@link SWEEP_BATCH}. How many there were. */
+export function* forgetLapsed(tx: Transaction, now: number): Verb<number> {
+  const over = yield* anyLapsed.all({ lapsedAt: lapsedAt(now) });
+  yield* forget(tx, over, now);
+  return over.length;
 }
 
 function* forget(tx: Transaction, over: readonly DeviceRecord[], now: number): Verb<void> {

@@ -19,7 +19,6 @@ import { record } from './stored-audit.ts';
 // Tenants, their back ends' keys, policies and limits. The contract of each verb stands in store.ts.
 
 const CLI: Actor = { kind: 'cli' };
-const BACKEND: Actor = { kind: 'backend' };
 
 const insertTenant = insertedOnce((tables) => tables.tenants);
 const updateTenant = updated(
@@ -138,21 +137,25 @@ const newestVersion = selection(({ query, tables: { policies } }) =>
 export function* putPolicy(
   tx: Transaction,
   tenant: string,
-  { policy, facts, purposes, transaction }: Omit<Policy, 'version'>,
+  { policy, facts, purposes, transaction, ...demands }: Omit<Policy, 'version'>,
+  actor: Actor,
   now: number,
 ): Verb<Policy> {
   yield* queueFor(`policies ${tenant}`);
   const newest = yield* newestVersion.one({ tenant, policy });
   const version = (newest?.version ?? 0) + 1;
-  const values = { tenant, policy, version, facts, purposes, transaction: transaction ?? null };
+  const values = { tenant, policy, version, facts, purposes, transaction: transaction ?? null, demands };
   yield* insertPolicy({ ...values, createdAt: now });
   const about = {
     policy,
     version,
     facts: facts.map((fact) => (typeof fact === 'string' ? fact : JSON.stringify(fact))),
+    ...(demands.twoFactor && { twoFactor: 'yes' }),
+    ...(demands.reuseSeconds !== undefined && { reuseSeconds: demands.reuseSeconds }),
+    ...(demands.stepUp && { stepUp: demands.stepUp.map((rule) => JSON.stringify(rule)) }),
     ...(transaction && { transactionFrom: transaction.from, transactionDesk: transaction.desk }),
   };
-  yield* record(tx, { tenant, at: now, actor: BACKEND, event: 'tenant.policy_put', about });
+  yield* record(tx, { tenant, at: now, actor, event: 'tenant.policy_put', about });
   return asPolicy({ ...values, version });
 }
 
@@ -164,6 +167,7 @@ const policiesOf = selection(({ query, tables: { policies } }) =>
       facts: policies.facts,
       purposes: policies.purposes,
       transaction: policies.transaction,
+      demands: policies.demands,
     })
     .from(policies)
     .where(eq(policies.tenant, sql.placeholder('tenant')))
@@ -176,16 +180,15 @@ export function* listPolicies(tenant: string): Verb<readonly Policy[]> {
 }
 
 function asPolicy({
-  policy,
-  version,
-  facts,
-  purposes,
   transaction,
+  demands,
+  ...rest
 }: Pick<
   Tables['policies']['$inferSelect'],
-  'policy' | 'version' | 'facts' | 'purposes' | 'transaction'
+  'policy' | 'version' | 'facts' | 'purposes' | 'transaction' | 'demands'
 >): Policy {
-  return { policy, version, facts, purposes, ...(transaction === null ? {} : { transaction }) };
+  const { policy, version, facts, purposes } = rest;
+  return { policy, version, facts, purposes, ...demands, ...(transaction === null ? {} : { transaction }) };
 }
 
 export function* takeLimits(

@@ -1,5 +1,6 @@
 import { and, lte, or, sql } from 'drizzle-orm';
-import type { Dialect } from './dialects.ts';
+import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core';
+import type { Tables } from './dialects.ts';
 import { command, queueFor, selection, type Transaction, type Verb, within } from './statement.ts';
 import { BOUNDS } from './store.ts';
 import { forgetLapsed, SWEEP_BATCH } from './stored-devices.ts';
@@ -42,27 +43,51 @@ export function* sweepVerifications(
   return { verdicts, handled: found.length };
 }
 
-const before = sql.placeholder('before');
-const FORGOTTEN = [
-  ({ query, tables: { jtis } }: Dialect) => query.delete(jtis).where(lte(jtis.expiresAt, before)),
-  ({ query, tables: { limits } }: Dialect) => query.delete(limits).where(lte(limits.endsAt, before)),
-  ({ query, tables: { signInLinks } }: Dialect) =>
-    query.delete(signInLinks).where(lte(signInLinks.expiresAt, before)),
-  ({ query, tables: { enrolments } }: Dialect) =>
-    query.delete(enrolments).where(lte(enrolments.expiresAt, before)),
-  ({ query, tables: { passkeyChallenges } }: Dialect) =>
-    query.delete(passkeyChallenges).where(lte(passkeyChallenges.expiresAt, before)),
-  ({ query, tables: { sessions } }: Dialect) =>
-    query.delete(sessions).where(or(lte(sessions.endsAt, before), lte(sessions.idleAt, before))),
-].map(command);
-const forgetKeys = command(({ query, tables: { idempotencyKeys } }) =>
-  query.delete(idempotencyKeys).where(lte(idempotencyKeys.createdAt, before)),
-);
+/** Rows of each table that one transaction forgets: others wait for SQLite's write lock, and statements have a time limit. */
+const FORGET_BATCH = 1_000;
 
-/** Forgets what has served. */
-export function* sweepRest(tx: Transaction, now: number): Verb<void> {
+interface Served {
+  readonly table: SQLiteTable;
+  readonly key: readonly SQLiteColumn[];
+  /** When it had served. */
+  readonly at: readonly SQLiteColumn[];
+}
+
+const before = sql.placeholder('before');
+
+function forgetting(served: (tables: Tables) => Served) {
+  return command(({ query, tables }) => {
+    const { table, key, at } = served(tables);
+    const columns = sql.join([...key], sql`, `);
+    const due = or(...at.map((column) => lte(column, before)));
+    const some = sql`SELECT ${columns} FROM ${table} WHERE ${due} LIMIT ${sql.raw(String(FORGET_BATCH))}`;
+    return query.delete(table).where(sql`(${columns}) IN (${some})`);
+  });
+}
+
+const FORGOTTEN = [
+  forgetting(({ jtis: table }) => ({ table, key: [table.device, table.jti], at: [table.expiresAt] })),
+  forgetting(({ limits: table }) => ({ table, key: [table.tenant, table.key], at: [table.endsAt] })),
+  forgetting(({ signInLinks: table }) => ({ table, key: [table.tokenHash], at: [table.expiresAt] })),
+  forgetting(({ enrolments: table }) => ({ table, key: [table.tokenHash], at: [table.expiresAt] })),
+  forgetting(({ passkeyChallenges: table }) => ({ table, key: [table.device], at: [table.expiresAt] })),
+  forgetting(({ sessions: table }) => ({
+    table,
+    key: [table.sessionHash],
+    at: [table.endsAt, table.idleAt],
+  })),
+];
+const forgetKeys = forgetting(({ idempotencyKeys: table }) => ({
+  table,
+  key: [table.tenant, table.caller, table.key],
+  at: [table.createdAt],
+}));
+
+/** Forgets what has served, up to so much. @returns whether there may be more */
+export function* sweepRest(tx: Transaction, now: number): Verb<boolean> {
   yield* queueFor('sweep');
-  for (const forget of FORGOTTEN) yield* forget.run({ before: now });
-  yield* forgetKeys.run({ before: now - BOUNDS.idempotencySeconds });
-  yield* forgetLapsed(tx, now);
+  const counts = [yield* forgetKeys.count({ before: now - BOUNDS.idempotencySeconds })];
+  for (const forget of FORGOTTEN) counts.push(yield* forget.count({ before: now }));
+  const lapsed = yield* forgetLapsed(tx, now);
+  return counts.some((count) => count === FORGET_BATCH) || lapsed === SWEEP_BATCH;
 }

@@ -1,9 +1,10 @@
-import { and, desc, eq, gte, or, type SQL, sql } from 'drizzle-orm';
+import { and, count, desc, eq, gt, gte, or, type SQL, sql } from 'drizzle-orm';
 import type { SQLiteColumn } from 'drizzle-orm/sqlite-core';
 import { equal } from './audit.ts';
 import type { Dialect, Tables } from './dialects.ts';
-import type { Actor, Idempotency, NewVerification, VerificationRow } from './records.ts';
+import type { Actor, Idempotency, NewVerification, Reuse, VerificationRow } from './records.ts';
 import {
+  command,
   inserted,
   insertedOnce,
   queueFor,
@@ -40,6 +41,7 @@ export function* createVerification(
   verification: NewVerification,
   actor: Actor,
   idempotency: Idempotency | undefined,
+  reuse?: Reuse,
 ): Verb<{ readonly row: VerificationRow; readonly created: boolean } | 'idempotency_mismatch'> {
   const { tenant, startedAt } = verification;
   if (idempotency !== undefined)
@@ -53,6 +55,8 @@ export function* createVerification(
     ...verification,
     facts: [...verification.facts],
     audience: [...verification.audience],
+    alternatives: verification.alternatives?.map((places) => [...places]) ?? null,
+    raisedBy: [...verification.raisedBy],
     ...{ state: 'pending', later: false, attemptsUsed: 0, factors: [], claimTries: 0, revision: 1 },
   });
   const made = yield* known(tx, tenant, verification.verification, startedAt);
@@ -63,7 +67,96 @@ export function* createVerification(
   }
   yield* note(tx, made, { actor, at: startedAt, event: 'verification.started', about: aboutStart(made) });
   touch(tx, made);
-  return { row: asRow(made), created: true };
+  if (reuse === undefined) return { row: asRow(made), created: true };
+  // Held, so that nothing ends its reuse meanwhile.
+  const passes = yield* heldReusable.all({ tenant, subject: made.subject, now: startedAt });
+  const pass = passes.find((row) => row.verification === reuse.from && isOfCall(row, made));
+  if (pass === undefined) return { row: asRow(made), created: true };
+  const { from: reusedFrom, shown, factors } = reuse;
+  const passed = yield* decide(
+    tx,
+    { ...made, device: pass.device },
+    {
+      ...{ verdict: 'passed', factors: [...factors], shown: [...shown], reusedFrom },
+      ...{ actor, at: startedAt },
+    },
+  );
+  return { row: asRow(passed), created: true };
+}
+
+// As text: see isOpen.
+const hasReuse = ({ verifications }: Tables) => sql`${verifications.reusableUntil} IS NOT NULL`;
+const reusableOf = ({ query, tables }: Dialect) =>
+  query
+    .select()
+    .from(tables.verifications)
+    .where(
+      and(
+        eq(tables.verifications.tenant, sql.placeholder('tenant')),
+        eq(tables.verifications.subject, sql.placeholder('subject')),
+        hasReuse(tables),
+        gt(tables.verifications.reusableUntil, sql.placeholder('now')),
+      ),
+    )
+    .orderBy(desc(tables.verifications.startedAt), desc(tables.verifications.verification));
+const reusable = selection(reusableOf);
+const heldReusable = selection((dialect) => dialect.locked(reusableOf(dialect)));
+
+function isOfCall(
+  row: VerificationRecord,
+  { operator, callId }: Pick<NewVerification, 'operator' | 'callId'>,
+): boolean {
+  return callId !== null && row.callId === callId && row.operator === operator;
+}
+
+export function* reusablePasses(
+  { tenant, subject, operator, callId }: Parameters<Store['reusablePasses']>[0],
+  now: number,
+): Verb<readonly VerificationRow[]> {
+  const rows = yield* reusable.all({ tenant, subject, now });
+  const fits = rows.filter((row) => isOfCall(row, { operator, callId }));
+  return fits.sort((a, b) => (b.decidedAt ?? 0) - (a.decidedAt ?? 0)).map(asRow);
+}
+
+const endReuseOf = (ofDevice: boolean) =>
+  command(({ query, tables: { verifications, ...tables } }) =>
+    query
+      .update(verifications)
+      .set({ reusableUntil: null })
+      .where(
+        and(
+          eq(verifications.tenant, sql.placeholder('tenant')),
+          eq(verifications.subject, sql.placeholder('subject')),
+          hasReuse({ verifications, ...tables }),
+          ofDevice ? eq(verifications.device, sql.placeholder('device')) : undefined,
+        ),
+      ),
+  );
+const [endAllReuse, endDeviceReuse] = [endReuseOf(false), endReuseOf(true)];
+
+/** From now on none of the subject's passes stands in for another verification, or none of this device. */
+export function* endReuse(tenant: string, subject: string, device?: string): Verb<void> {
+  if (device === undefined) yield* endAllReuse.run({ tenant, subject });
+  else yield* endDeviceReuse.run({ tenant, subject, device });
+}
+
+const failuresOf = selection(({ query, tables: { verifications } }) =>
+  query
+    .select({ failures: count() })
+    .from(verifications)
+    .where(
+      and(
+        eq(verifications.tenant, sql.placeholder('tenant')),
+        eq(verifications.subject, sql.placeholder('subject')),
+        gt(verifications.decidedAt, sql.placeholder('since')),
+        // As text: see isOpen.
+        sql`${verifications.verdict} IN ('failed', 'reported')`,
+      ),
+    ),
+);
+
+export function* failuresSince(tenant: string, subject: string, since: number): Verb<number> {
+  return (yield* failuresOf.one({ tenant, subject, since }))?.failures ?? 0;
 }
 
 export function* recordRefusedStart(
@@ -229,6 +322,9 @@ export function* change(
 export interface Decision {
   readonly verdict: NonNullable<VerificationRecord['verdict']>;
   readonly factors?: VerificationRecord['factors'];
+  /** Of a pass. */
+  readonly shown?: VerificationRecord['shown'];
+  readonly reusedFrom?: string | null;
   readonly actor: Actor;
   readonly at: number;
 }
@@ -237,14 +333,22 @@ export interface Decision {
 export function* decide(
   tx: Transaction,
   row: VerificationRecord,
-  { verdict, factors = [], actor, at }: Decision,
+  { verdict, factors = [], shown = null, reusedFrom = null, actor, at }: Decision,
 ): Verb<VerificationRecord> {
+  const { tenant, subject, mode, callId, reuseSeconds } = row;
+  // Whoever fails, declines or reports after a pass is not to be taken for the one who passed.
+  if (['failed', 'declined', 'reported'].includes(verdict)) yield* endReuse(tenant, subject);
+  const fresh = verdict === 'passed' && mode === 'call' && callId !== null && reusedFrom === null;
+  const reusableUntil = fresh && reuseSeconds > 0 ? at + reuseSeconds : null;
   const claim = verdict === 'passed' && row.mode === 'precall' ? 'open' : null;
   const decided = yield* change(tx, row, {
     ...{ state: 'done', verdict, factors, decidedAt: at, claim },
     ...{ request: null, attempt: null, attemptNonce: null },
+    ...(verdict === 'passed' && { device: row.device, shown, reusedFrom, reusableUntil }),
   });
-  yield* note(tx, row, { actor, at, event: `verification.${verdict}`, about: { factors } });
+  const about = { factors, ...(reusedFrom === null ? {} : { reusedFrom }) };
+  yield* note(tx, row, { actor, at, event: `verification.${verdict}`, about });
+  tx.decided({ tenant, policy: row.policy, verdict });
   return decided;
 }
 
@@ -282,13 +386,16 @@ export function holdOfSubject(
   return held[which].all({ tenant, subject });
 }
 
-/** Voids the subject's unclaimed passes, or those of one of its devices. Their ids. */
+/**
+ * Voids the subject's unclaimed passes, or those of one of its devices, and lets none stand in for another. Their ids.
+ */
 export function* voidPasses(
   tx: Transaction,
   tenant: string,
   subject: string,
   { actor, at, device }: { readonly actor: Actor; readonly at: number; readonly device?: string },
 ): Verb<readonly string[]> {
+  yield* endReuse(tenant, subject, device);
   const reason = device === undefined ? 'reported' : 'device_revoked';
   const voided: string[] = [];
   for (const row of yield* holdOfSubject(tenant, subject, 'unclaimed')) {
@@ -349,7 +456,10 @@ function aboutStart(row: VerificationRecord) {
   const requestHash = Buffer.from(row.requestHash).toString('base64url');
   const transactionHash = row.transactionHash && Buffer.from(row.transactionHash).toString('base64url');
   const asked = { policy, policyVersion, purpose, mode, direction, operator, audience };
-  return { ...asked, requestHash, transactionHash };
+  const raisedBy = row.raisedBy.map((place) => `stepUp.${place}`);
+  const raised = raisedBy.length === 0 ? {} : { raisedBy };
+  const call = row.callId === null ? {} : { call: row.callId };
+  return { ...asked, ...raised, ...call, requestHash, transactionHash };
 }
 
 function touch(tx: Transaction, { tenant, subject, verification }: VerificationRecord): void {

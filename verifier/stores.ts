@@ -1,6 +1,7 @@
 import { openPostgresStore } from './postgres-store.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 import type { Store } from './store.ts';
+import type { OnVerdict } from './store-verbs.ts';
 import type { Random } from './token.ts';
 
 /** Where a verifier keeps what it remembers. */
@@ -11,7 +12,11 @@ export type StoreLocation =
   | { readonly databaseUrl: string };
 
 /** @throws Error when it cannot be had as it must be: see the two stores */
-export async function openStore(location: StoreLocation, random: Random): Promise<Store> {
-  if ('file' in location) return openSqliteStore({ file: location.file, random });
-  return openPostgresStore({ url: location.databaseUrl, random });
+export async function openStore(
+  location: StoreLocation,
+  random: Random,
+  onVerdict?: OnVerdict,
+): Promise<Store> {
+  if ('file' in location) return openSqliteStore({ file: location.file, random, onVerdict });
+  return openPostgresStore({ url: location.databaseUrl, random, onVerdict });
 }

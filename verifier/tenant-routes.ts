@@ -49,8 +49,8 @@ export function addTenantRoutes(app: Hono, verifier: Verifier): void {
   app.post('/v1/policies', async (c) => {
     const caller = await authenticateBackend(verifier, c);
     const policy = parseBody(policyBody, c.req.raw, caller.body);
-    await checkPolicy(policy, { rpId: caller.tenant.passkeys?.rpId ?? null, now: now() });
-    return c.json(await store.putPolicy(caller.tenant.tenant, policy, now()));
+    await checkPolicy(policy, { passkeys: caller.tenant.passkeys, now: now() });
+    return c.json(await store.putPolicy(caller.tenant.tenant, policy, caller.actor, now()));
   });
 
   app.get('/v1/policies', async (c) => {

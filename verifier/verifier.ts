@@ -1,4 +1,5 @@
 import { inlineChecker, type ProofChecker } from './checker.ts';
+import { type Instruments, silentInstruments } from './instruments.ts';
 import { type Issuers, openIssuers } from './issuers.ts';
 import type { Keys } from './keys.ts';
 import { createQueue, type Queue } from './queue.ts';
@@ -55,7 +56,10 @@ export interface VerifierOptions {
   readonly notify: (notice: Notice) => Promise<void>;
   readonly alert: (alert: Alert) => Promise<void>;
   readonly log: (entry: LogEntry) => void;
-  /** Ends all waiting when it fires, so that a verifier can close without cutting anyone off. */
+  readonly instruments?: Instruments;
+  /** Fires before `closing`: this instance still answers, and says by its health that it wants no more calls. */
+  readonly draining?: AbortSignal;
+  /** Ends all waiting when it fires, and refuses new calls, so that a verifier can close without cutting anyone off. */
   readonly closing?: AbortSignal;
 }
 
@@ -63,10 +67,13 @@ export interface VerifierOptions {
 export interface Verifier extends VerifierOptions {
   readonly checker: ProofChecker;
   readonly issuers: Issuers;
+  readonly instruments: Instruments;
   /** Where presentations wait before their attempt is used up. */
   readonly queue: Queue;
-  /** Where readers wait for a change. */
+  /** Readers that wait for a change. */
   readonly waiting: { count: number };
+  /** Calls that are worked on; one that waits for a change is not. */
+  readonly calls: { count: number };
 }
 
 // As many run as fill a batch, so that proofs find company while a lane is busy; with two facts each, far fewer proofs
@@ -79,12 +86,40 @@ export function createVerifier(options: VerifierOptions): Verifier {
   if (new URL(options.origin).origin !== options.origin)
     throw new TypeError('origin is scheme, host and port');
   if (options.keys.issuer !== options.origin) throw new TypeError('the key statement is for another origin');
+  const { instruments = silentInstruments, verificationKeys, random } = options;
+  const checker = options.checker ?? inlineChecker(verificationKeys, random, { onBatch: instruments.batch });
   return {
     ...options,
+    instruments,
+    checker: {
+      check: (checks) => instruments.phase('check', () => checker.check(checks)),
+      waiting: () => checker.waiting(),
+      close: () => checker.close(),
+    },
     issuers: options.issuers ?? issuersFor(options),
-    checker: options.checker ?? inlineChecker(options.verificationKeys, options.random),
-    queue: createQueue(CHECKS_RUNNING, CHECKS_WAITING),
+    queue: measuredQueue(createQueue(CHECKS_RUNNING, CHECKS_WAITING), instruments),
     waiting: { count: 0 },
+    calls: { count: 0 },
+  };
+}
+
+/** The time until a place is free. */
+function measuredQueue(queue: Queue, { phase }: Instruments): Queue {
+  return {
+    ...queue,
+    run: (work) =>
+      new Promise((resolve, reject) => {
+        const entered = new Promise<void>((enter) => {
+          queue
+            .run(() => {
+              enter();
+              return work();
+            })
+            .then(resolve, reject)
+            .finally(enter);
+        });
+        void phase('queue', () => entered);
+      }),
   };
 }
 

@@ -28,6 +28,7 @@ export function deskView(verifier: Verifier, caller: Caller, row: VerificationRo
     later: row.later,
     verdict: shown ? row.verdict : null,
     factors: shown ? [...row.factors] : [],
+    ...(row.reusedFrom === null ? {} : { reusedFrom: row.reusedFrom }),
     startedAt: row.startedAt,
     expiresAt: row.expiresAt,
     decidedAt: shown ? row.decidedAt : null,

@@ -13,6 +13,8 @@ const HEARTBEAT_SECONDS = 15;
 /** Readers that may wait at once; more are told to come back. */
 const MAX_WAITING = 10_000;
 const RETRY_SECONDS = 5;
+/** Readers whose stream ends because the verifier closes come back within this, not all at once. */
+const COME_BACK_MS = { least: 500, spread: 2000 };
 
 /** Something to read that changes: what, and the topic under which the store tells of changes. */
 export interface Source<T extends object> {
@@ -111,6 +113,8 @@ async function* eventsOf<T extends object>(
       if (event.isLast(value)) return;
       outcome = await watch.next(HEARTBEAT_SECONDS * 1000, signal);
     }
+    const { least, spread } = COME_BACK_MS;
+    if (verifier.closing?.aborted) yield `retry: ${least + Math.floor(Math.random() * spread)}\n\n`;
   } finally {
     watch.end();
   }
@@ -130,9 +134,12 @@ async function waiting(
   work: (watch: Watch) => Promise<void>,
 ): Promise<void> {
   const watch = startWatch(verifier, topic);
+  // Who waits takes no place of those who are worked on.
+  verifier.calls.count--;
   try {
     await work(watch);
   } finally {
+    verifier.calls.count++;
     watch.end();
   }
 }

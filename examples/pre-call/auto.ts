@@ -7,6 +7,8 @@ import {
   claimOnDesk,
   deskContext,
   enrol,
+  enterCall,
+  fetchCertificates,
   type Looks,
   phoneContext,
   readDigits,
@@ -27,7 +29,7 @@ const LOOKS: Looks = { locale: 'ja-JP', colorScheme: 'light' };
 const NO_BROWSER = 2;
 
 /**
- * Both flows in a real browser: two contexts that share nothing, a new phone, codes read from one screen and typed on
+ * All flows in a real browser: two contexts that share nothing, a new phone, codes read from one screen and typed on
  * the other. Prints a timeline and one line of JSON; answers the exit code.
  */
 export async function runUnattended({ out, chromium }: UnattendedOptions): Promise<number> {
@@ -93,7 +95,16 @@ async function runFlows(demo: Demo, browser: Browser, tell: (what: string) => vo
   tell('desk: operator signed in');
   const onCall = await verifyOnCall(phone, desk, tell, shoot);
   const preCall = await verifyBeforeCall(phone, desk, tell, shoot);
-  const purposes = { payment: await payBill(phone, desk, tell, shoot) };
+  await fetchCertificates(phone);
+  tell('phone: certificates of the bank, a telephone company and a city');
+  const verify = (purpose: string) => verifyPurpose(phone, desk, purpose, tell, shoot);
+  const purposes = {
+    balance: await verify('standard inquiry'),
+    limit: await verify('limit limit'),
+    payment: await payBill(phone, desk, tell, shoot),
+    open: await verify('open open'),
+  };
+  await reusePass(desk, tell, shoot);
   if (faults.length > 0) throw new Error(`a page reported a fault: ${faults.join('; ')}`);
   return { ...onCall, preCall, purposes };
 }
@@ -138,7 +149,41 @@ async function verifyBeforeCall(phone: Page, desk: Page, tell: (what: string) =>
   const { verdict } = await readVerdict(desk);
   tell(`desk: pre-call code taken, ${verdict}`);
   await shoot(desk, 'desk-claimed');
+  await phone.locator('[data-ending="claimed"]').waitFor();
+  await phone.locator('#done').tap();
   return verdict;
+}
+
+/** A call about this purpose; what the phone says that it shows is on a picture. */
+async function verifyPurpose(
+  phone: Page,
+  desk: Page,
+  purpose: string,
+  tell: (what: string) => void,
+  shoot: Shoot,
+): Promise<string> {
+  const [name = ''] = purpose.split(' ');
+  const code = await startOnDesk(desk, CUSTOMER, { purpose, number: 'known' });
+  await phone.locator('#accept').waitFor();
+  await shoot(phone, `phone-${name}`);
+  await phone.locator('#accept').tap();
+  await tapDigits(phone, 'code', code);
+  await tapDigits(phone, 'pin', PIN);
+  const { verdict } = await readVerdict(desk);
+  const ending = await phone.locator('[data-ending]').getAttribute('data-ending');
+  if (ending !== verdict) throw new Error(`the desk shows ${verdict}, the phone ${ending}`);
+  tell(`desk: ${purpose}, ${verdict}`);
+  await phone.locator('#done').tap();
+  return verdict;
+}
+
+/** In the same call the customer is not asked again for another everyday purpose. */
+async function reusePass(desk: Page, tell: (what: string) => void, shoot: Shoot): Promise<void> {
+  await enterCall(desk, CUSTOMER, { purpose: 'standard address' });
+  await desk.locator('#start').click();
+  await desk.locator('[data-verdict="passed"][data-reused]').waitFor();
+  await shoot(desk, 'desk-reused');
+  tell('desk: another purpose of the same call, passed without asking again');
 }
 
 /** The bank's own bill: paid on a call whose operator sees no figure of it. */

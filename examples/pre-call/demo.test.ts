@@ -17,13 +17,13 @@ const SATO = 'C-48201';
 const TANAKA = 'C-51764';
 const EMMA = 'C-60938';
 const PIN = '508362';
-const SECRET_FILES = ['bank.json', 'credentials.jsonl', 'keys/keys.json', 'keys/root.json'];
+const SECRET_FILES = ['bank.json', 'partners.json', 'credentials.jsonl', 'keys/keys.json', 'keys/root.json'];
 
 let folder: string;
 let demo: Demo;
 const said: string[] = [];
 
-/** The first of three in a row. */
+/** The first of four in a row. */
 let port = 0;
 
 let ahead = 0;
@@ -41,7 +41,7 @@ async function startSomewhere(): Promise<Demo> {
       if (!(error instanceof PortInUse)) throw error;
     }
   }
-  throw new Error('no three free ports in a row');
+  throw new Error('no four free ports in a row');
 }
 
 beforeAll(async () => {
@@ -105,14 +105,14 @@ async function enrolPhone(session: string, exchangeSession = session) {
 }
 
 describe('pages', () => {
-  test('the phone page runs own scripts only, calls only its bank and the verifier, and is framed by the demo only', async () => {
+  test('the phone page runs own scripts only, calls only its bank, its partners and the verifier, and is framed by the demo only', async () => {
     const response = await fetch(demo.bank);
     const policy = response.headers.get('content-security-policy') ?? '';
     expect(policy.split('; ')).toEqual([
       "default-src 'self'",
       "script-src 'self' 'wasm-unsafe-eval'",
       "worker-src 'self'",
-      `connect-src 'self' ${demo.verifier}`,
+      `connect-src 'self' ${demo.verifier} ${demo.partners}`,
       "frame-src 'none'",
       `frame-ancestors ${demo.desk}`,
       "object-src 'none'",
@@ -157,7 +157,7 @@ describe('pages', () => {
   });
 
   test('a name that points at this machine gets nothing (DNS rebinding)', async () => {
-    for (const origin of [demo.bank, demo.desk]) {
+    for (const origin of [demo.bank, demo.desk, demo.partners]) {
       const { port } = new URL(origin);
       expect((await fetch(`http://127.0.0.1:${port}/`).catch(() => ({ status: 421 }))).status).toBe(421);
     }
@@ -194,6 +194,7 @@ describe('the back end of the bank', () => {
     ['GET', '/my/notices'],
     ['POST', '/my/enrolment'],
     ['POST', '/my/accounts'],
+    ['POST', '/my/claims'],
     ['POST', '/my/precall'],
     ['DELETE', '/my/credentials'],
     ['DELETE', '/my/session'],
@@ -311,6 +312,100 @@ describe('what the bank vouched for', () => {
     expect(Object.keys(keys[0]).sort()).toEqual(['alg', 'crv', 'kid', 'kty', 'use', 'x', 'y']);
     for (const path of ['', 'status/1', 'jwks/x', '../bank.json'])
       expect((await fetch(`${demo.bank}/akashi/${path}`)).status, path).toBe(404);
+  });
+});
+
+describe('what others vouch for', () => {
+  const ask = (path: string, body: unknown, origin = demo.bank) =>
+    fetch(`${demo.partners}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', origin },
+      body: JSON.stringify(body),
+    });
+  /** Each list that was given for a receipt, by whom. */
+  const fetchInto = async (
+    session: string,
+    holder: Awaited<ReturnType<typeof enrolPhone>>,
+    customer: string,
+  ) => {
+    const given: Record<string, unknown>[] = [];
+    await holder.refreshClaims(async (receipt) => {
+      const own = await bank('POST', '/my/claims', { session, body: { receipt } });
+      const others = await Promise.all(
+        ['/contract', '/income'].map(async (path) => (await ask(path, { customer, receipt })).json()),
+      );
+      const lists = [own.json, ...others];
+      given.push(...lists.flat());
+      return lists.flat();
+    });
+    return given;
+  };
+
+  test('opens an account without papers, by companies that see nothing of each other', async () => {
+    const session = await logIn(TANAKA);
+    const holder = await enrolPhone(session);
+    const given = await fetchInto(session, holder, TANAKA);
+    expect(given.map(({ claims }) => Object.keys(claims as object))).toEqual([
+      ['since'],
+      ['born', 'since'],
+      ['income'],
+    ]);
+    const agent = openAgent({ verifier: demo.verifier });
+    await agent.signIn(await demo.signInFragment());
+    const pass = async (policy: string, purpose: string) => {
+      const call = { direction: 'inbound', id: 'call' } as const;
+      const started = await agent.start({ subject: TANAKA, policy, purpose, mode: 'call', call });
+      const { asked } = await holder.accept(started.verification);
+      await holder.present(started.verification, { code: started.code ?? '', pin: PIN });
+      return {
+        facts: asked?.claims.map(({ claim }) => claim.name),
+        end: await agent.wait(started.verification),
+      };
+    };
+    expect(await pass('open', 'open')).toMatchObject({
+      ...{
+        facts: ['born', 'since', 'income'],
+        end: { verdict: 'passed', factors: ['knowledge', 'possession'] },
+      },
+    });
+    // An income below the limit, but a customer for long enough: the second way is the one that is shown.
+    expect(await pass('limit', 'limit')).toMatchObject({ facts: ['since'], end: { verdict: 'passed' } });
+  });
+
+  test('is shown by nobody whom it does not fit', async () => {
+    const session = await logIn(EMMA);
+    const holder = await enrolPhone(session);
+    await fetchInto(session, holder, EMMA);
+    const agent = openAgent({ verifier: demo.verifier });
+    await agent.signIn(await demo.signInFragment());
+    const about = { subject: EMMA, policy: 'open', purpose: 'open', mode: 'call' } as const;
+    const { verification, code = '' } = await agent.start({ ...about, call: { direction: 'inbound' } });
+    await holder.accept(verification);
+    await expect(holder.present(verification, { code, pin: PIN })).rejects.toMatchObject({
+      code: 'claim_unmet',
+    });
+    await holder.decline(verification);
+  });
+
+  test('is given over a good receipt of that customer only, and read by the bank’s app only', async () => {
+    for (const receipt of ['x', 'a.b.c']) {
+      const answer = await ask('/contract', { customer: SATO, receipt });
+      expect([400, 403]).toContain(answer.status);
+    }
+    expect((await ask('/income', { customer: 'C-00000', receipt: 'x' })).status).toBe(404);
+    expect((await ask('/income', { receipt: 'x' })).status).toBe(400);
+    const preflight = (origin: string) =>
+      fetch(`${demo.partners}/income`, {
+        method: 'OPTIONS',
+        headers: { origin, 'access-control-request-method': 'POST' },
+      });
+    const allowed = async (origin: string) =>
+      (await preflight(origin)).headers.get('access-control-allow-origin');
+    expect(await allowed(demo.bank)).toBe(demo.bank);
+    expect(await allowed(demo.desk)).not.toBe(demo.desk);
+    const session = await logIn(TANAKA);
+    const holder = await enrolPhone(session);
+    await expect(fetchInto(session, holder, SATO)).rejects.toMatchObject({ code: 'unexpected_answer' });
   });
 });
 

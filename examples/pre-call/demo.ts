@@ -24,12 +24,14 @@ import { POLICIES } from './bank/policies.ts';
 import { openRecords, TENANT } from './bank/records.ts';
 import { Sessions } from './bank/sessions.ts';
 import { bundlePages } from './bundle.ts';
+import { createPartners } from './partner/partners.ts';
+import { openPartnerKeys } from './partner/records.ts';
 import { createSite, inUse, listen, PortInUse } from './site.ts';
 
 export interface DemoOptions {
   /** Everything the demo keeps: database, keys, the bank's records, bundled pages, log. */
   readonly folder: string;
-  /** Verifier, bank and desk listen on this port and the next two; 0: any free ones. */
+  /** Verifier, bank, desk and the bank's partners listen on this port and the next three; 0: any free ones. */
   readonly port: number;
   /** Something for whoever watches the terminal. */
   readonly say: (line: string) => void;
@@ -37,11 +39,12 @@ export interface DemoOptions {
   readonly clock?: () => number;
 }
 
-/** A running verifier, bank and desk, each on an origin of its own. */
+/** A running verifier, bank, desk, and those who vouch for customers besides the bank, each on an origin of its own. */
 export interface Demo {
   readonly verifier: string;
   readonly bank: string;
   readonly desk: string;
+  readonly partners: string;
   /** The verifier's database file. */
   readonly database: string;
   /** A fresh `#signin=<token>` for the operator: good once, for ten minutes. */
@@ -51,7 +54,7 @@ export interface Demo {
 
 const systemClock = (): number => Math.floor(Date.now() / 1000);
 
-/** Starts all three. @throws PortInUse */
+/** Starts all of them. @throws PortInUse */
 export async function startDemo(options: DemoOptions): Promise<Demo> {
   const { folder, port, clock: now = systemClock } = options;
   await mkdir(folder, { recursive: true, mode: 0o700 });
@@ -65,28 +68,37 @@ export async function startDemo(options: DemoOptions): Promise<Demo> {
     closing.push(() => bankListener.close());
     const deskListener = await listen(port === 0 ? 0 : port + 2);
     closing.push(() => deskListener.close());
+    const partnersListener = await listen(port === 0 ? 0 : port + 3);
+    closing.push(() => partnersListener.close());
     const notices = new Notices();
     const service = await startService(options, notices, now);
     closing.push(() => service.close());
     const { origin: verifier, store } = service;
     const { origin: bank } = bankListener;
     const { origin: desk } = deskListener;
+    const { origin: partners } = partnersListener;
 
     const file = join(folder, 'bank.json');
     const records = await openRecords({ file, store, origins: [bank, desk], now, random: randomBytes });
     const credentials = await fileCredentials(join(folder, 'credentials.jsonl'));
-    const issuer = await openIssuer({
-      ...{ verifier, tenant: TENANT.tenant, ...records },
+    const common = {
+      ...{ verifier, tenant: TENANT.tenant, now: () => now() * 1000 },
       publication: { url: `${bank}${PUBLISHED}`, credentials },
-      now: () => now() * 1000,
-    });
+    };
+    const issuer = await openIssuer({ ...common, ...records });
 
-    const origins = { verifier, bank, desk };
+    const origins = { verifier, bank, desk, partners };
     const sessions = new Sessions(now, randomBytes);
     const bankSite = await createPhoneSite(bundles.phone, origins);
     bankSite.route('/api', createBank({ customers: CUSTOMERS, issuer, sessions, notices }));
     bankSite.route(PUBLISHED, createPublication(issuer));
     bankListener.serve(bankSite);
+    // They never call the verifier in the bank's name, so they have no API key. What they vouch for has its place in the
+    // one status list that the verifier looks at for this bank.
+    const keys = await openPartnerKeys(join(folder, 'partners.json'), store, now);
+    const midori = await openIssuer({ ...common, ...keys.midori, apiKey: 'none' });
+    const city = await openIssuer({ ...common, ...keys.city, apiKey: 'none' });
+    partnersListener.serve(createPartners({ midori, city, origin: partners, app: bank }));
     await issuer.register();
     for (const policy of POLICIES) await issuer.putPolicy(policy);
     const signInFragment = async (): Promise<string> =>
@@ -152,15 +164,16 @@ interface Origins {
   readonly verifier: string;
   readonly bank: string;
   readonly desk: string;
+  readonly partners: string;
 }
 
-function createPhoneSite(folder: string, { verifier, bank, desk }: Origins) {
-  const policy = { connect: [verifier], framedBy: [desk], proves: true };
+function createPhoneSite(folder: string, { verifier, bank, desk, partners }: Origins) {
+  const policy = { connect: [verifier, partners], framedBy: [desk], proves: true };
   return createSite({
     origin: bank,
     folder,
     pages: { '/': { file: 'index.html', policy } },
-    values: { VERIFIER: verifier },
+    values: { VERIFIER: verifier, PARTNERS: partners },
   });
 }
 

@@ -55,8 +55,20 @@ export async function enrol(phone: Screen, customer: string, pin: string): Promi
   await phone.locator('#precall').waitFor();
 }
 
+/** What others vouch for, from the settings, and back to the home screen. */
+export async function fetchCertificates(phone: Screen): Promise<void> {
+  await phone.locator('#settings').tap();
+  await phone.locator('#certificates').tap();
+  await phone.locator('#fetch-certificates').tap();
+  await phone.locator('.certificate').nth(2).waitFor();
+  await phone.locator('#back').tap();
+  await phone.locator('#back').tap();
+  await phone.locator('#precall').waitFor();
+}
+
 export interface CallDetails {
   readonly purpose: string;
+  readonly number?: 'unknown' | 'known' | 'other' | 'withheld';
   readonly direction?: 'inbound' | 'outbound';
   readonly transaction?: { readonly amount: string; readonly payee: string };
 }
@@ -84,13 +96,14 @@ export async function claimOnDesk(
   await desk.locator('#claim').click();
 }
 
-async function enterCall(
+export async function enterCall(
   desk: Screen,
   customer: string,
-  { purpose, direction = 'inbound' }: CallDetails,
+  { purpose, direction = 'inbound', number }: CallDetails,
 ): Promise<void> {
   await desk.locator('#subject').fill(customer);
   await desk.locator('#start-purpose').selectOption(purpose);
+  if (number !== undefined) await desk.locator('#number').selectOption(number);
   await desk.locator(`input[name="direction"][value="${direction}"]`).check();
 }
 

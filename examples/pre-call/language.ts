@@ -37,6 +37,17 @@ export function dateAndTime(seconds: number, language: Language): string {
   );
 }
 
+export function dateOnly(seconds: number, language: Language): string {
+  return new Intl.DateTimeFormat(language, { dateStyle: 'long' }).format(seconds * 1000);
+}
+
+/** The date on this reader's calendar, as `YYYY-MM-DD`. */
+export function today(): string {
+  const now = new Date();
+  const digits = (value: number): string => String(value).padStart(2, '0');
+  return `${now.getFullYear()}-${digits(now.getMonth() + 1)}-${digits(now.getDate())}`;
+}
+
 /** An amount of minor units (ISO 4217) as people write it. */
 export function money(amount: string, currency: string, language: Language): string {
   const digits = minorDigits(currency);

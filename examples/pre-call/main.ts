@@ -9,8 +9,8 @@ const DEFAULT_PORT = 4300;
 const HELP = `Akashi demo: a phone and a desk, a verifier between them, and a fictional bank
 
   npm run demo                 start everything, say where to look, and stay
-  npm run demo -- --port N     listen on N (verifier), N+1 (bank and phone page), N+2 (desk); default ${DEFAULT_PORT}
-  npm run demo -- --auto       run both flows in a headless Chromium, print a timeline, end with one line of JSON
+  npm run demo -- --port N     listen on N (verifier), N+1 (bank and phone page), N+2 (desk), N+3 (partners); default ${DEFAULT_PORT}
+  npm run demo -- --auto       run every flow in a headless Chromium, print a timeline, end with one line of JSON
   npm run demo -- --help       this text
 
 Data is kept under out/demo (out/demo-N for another port), so that a second run finds its phones.
@@ -47,7 +47,7 @@ function readOptions(args: string[]) {
     },
   });
   const port = /^[0-9]{4,5}$/.test(values.port) ? Number(values.port) : 0;
-  if (port < 1024 || port > 65_533) throw new TypeError('--port wants a number from 1024 to 65533');
+  if (port < 1024 || port > 65_532) throw new TypeError('--port wants a number from 1024 to 65532');
   return { ...values, port };
 }
 

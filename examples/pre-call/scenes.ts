@@ -47,7 +47,7 @@ export async function shootSideBySide(
     await shoot(page, name);
     if (name === 'side') {
       await enrol(phone, OTHER, PIN);
-      await startOnDesk(desk, OTHER, { purpose: 'transfer limit' });
+      await startOnDesk(desk, OTHER, { purpose: 'limit limit' });
       await phone.locator('#accept').waitFor();
       await shoot(page, 'side-call');
     }

@@ -7,10 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { memoryStorage } from '@akashi/sdk/holder';
+import { memoryStorage, openHolder } from '@akashi/sdk/holder';
 import { inlineProver } from '@akashi/sdk/inline-prover';
-import { generateIssuerKeys } from '@akashi/sdk/issuer';
+import { generateIssuerKeys, type IssuerOptions, openIssuer } from '@akashi/sdk/issuer';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { askForIncome } from './claims.ts';
 import { verify } from './desk.ts';
 import { openBank } from './issuer.ts';
 import { answer } from './phone.ts';
@@ -26,6 +27,7 @@ let origin: string;
 let verifier: ChildProcess | undefined;
 let operator: string;
 let bank: Awaited<ReturnType<typeof openBank>>;
+let options: IssuerOptions;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'akashi-quick-start-'));
@@ -35,7 +37,8 @@ beforeAll(async () => {
   await firstLine(verifier);
   const apiKey = await firstLine(await akashi(1));
   operator = await firstLine(await akashi(2));
-  bank = await openBank({ verifier: origin, apiKey, tenant: 'bank', ...(await generateIssuerKeys()) });
+  options = { verifier: origin, apiKey, tenant: 'bank', ...(await generateIssuerKeys()) };
+  bank = await openBank(options);
 });
 
 afterAll(async () => {
@@ -53,13 +56,32 @@ test('issuer, phone and desk lead to a passed verification with two factors', as
   expect([...desk.factors].sort()).toEqual(['knowledge', 'possession']);
 });
 
+test.each([
+  ['4000000', 'passed'],
+  ['3999999', 'claim_unmet'],
+])('a phone with an income of %s yen: %s', async (income, outcome) => {
+  const subject = `customer-${income}`;
+  const [vouch, issuer] = [await askForIncome(options), await openIssuer(options)];
+  const holder = await openHolder({ verifier: origin, storage: memoryStorage(), prover: inlineProver() });
+  const exchange = (receipt: string) => bank.issue(subject, receipt);
+  await holder.enrol({ link: await bank.enrolmentLink(subject), pin: PIN, exchange });
+  await holder.refreshClaims((receipt) => vouch(subject, receipt, income));
+  const about = { subject, policy: 'limit', purpose: 'limit', mode: 'call' } as const;
+  const { verification, code = '' } = await issuer.start({ ...about, call: { direction: 'inbound' } });
+  await holder.accept(verification);
+  const shown = await holder
+    .present(verification, { code, pin: PIN })
+    .catch(({ code: why }) => ({ verdict: why }));
+  expect(shown.verdict).toBe(outcome);
+});
+
 test('a customer who does not agree is shown at the desk as that', async () => {
   const { desk, phone } = await meet('customer-2', false);
   expect(phone).toMatchObject({ state: 'done', verdict: 'declined' });
   expect(desk).toEqual({ verdict: 'declined', factors: [] });
 });
 
-test.each(['issuer.ts', 'phone.ts', 'desk.ts'])(
+test.each(['issuer.ts', 'claims.ts', 'phone.ts', 'desk.ts'])(
   '%s is at most 15 lines, from public entry points',
   async (file) => {
     const code = await readFile(new URL(file, import.meta.url), 'utf8');
@@ -93,8 +115,8 @@ async function meet(subject: string, agrees: boolean) {
     return issued;
   };
   const link = await bank.enrolmentLink(subject);
-  const options = { verifier: origin, storage: memoryStorage(), prover: inlineProver() };
-  const phone = await answer(options, link, exchange, screen);
+  const device = { verifier: origin, storage: memoryStorage(), prover: inlineProver() };
+  const phone = await answer(device, link, exchange, screen);
   const [desk] = await Promise.all(calls);
   if (desk === undefined) throw new Error('the phone did not enrol');
   return { phone, desk };

@@ -28,6 +28,13 @@ const STEPS: readonly Step[] = [
     },
   },
   {
+    file: 'claims.ts',
+    text: {
+      en: 'It vouches for claims as well, and asks about them: here that an income is at least 4,000,000 yen, which the phone then proves without telling it. The phone gets them by `holder.refreshClaims((receipt) => ...)`:',
+      ja: '本人についての項目を保証し、それについて尋ねることもできます。ここでは年収が 400 万円以上であることを尋ね、端末は金額を明かさずにそれを証明します。端末は `holder.refreshClaims((receipt) => ...)` で受け取ります。',
+    },
+  },
+  {
     file: 'phone.ts',
     text: {
       en: "The customer's phone. In a page, `options` are `{ verifier, storage: indexedDbStorage({ name: 'bank' }), prover: workerProver() }`; `exchange` carries the receipt to `issue` above and the answer back; `screen` is the app's own:",

@@ -5,6 +5,7 @@ import type { Customer } from './customers.ts';
 import type { Notices } from './notices.ts';
 import { PRECALL_POLICY, PURPOSES } from './policies.ts';
 import { bankRoutes, body, refuse } from './routes.ts';
+import { CUSTOMER } from './schemas.ts';
 import type { Sessions } from './sessions.ts';
 import { accountsBody, loginBody, precallBody } from './wire.ts';
 
@@ -73,6 +74,14 @@ function addCustomerRoutes(bank: Hono<Variables>, issuer: Issuer, notices: Notic
     const { receipt } = await body(c, accountsBody);
     const { reference, accounts } = c.get('customer');
     return c.json(await issuer.issueAccounts({ receipt, subject: reference, accounts }));
+  });
+
+  // What the bank itself vouches for, beside what others do (partner/). It has it anyway, and operators see none of it.
+  bank.post('/my/claims', async (c) => {
+    const { receipt } = await body(c, accountsBody);
+    const { reference, since } = c.get('customer');
+    const claims = { since };
+    return c.json([await issuer.issueClaims({ receipt, subject: reference, schema: CUSTOMER, claims })]);
   });
 
   // For a lost phone, say: the verifier learns it within a minute. A device that is still good is given new ones.

@@ -9,6 +9,8 @@ export interface Customer {
     readonly number: string;
     readonly label: 'ordinary' | 'savings' | 'business';
   }[];
+  /** When the account was opened: `YYYY-MM-DD`. */
+  readonly since: string;
   /** What this person is to pay, as the customer is to see it on the phone. */
   readonly bill: Transaction;
 }
@@ -22,6 +24,7 @@ export const CUSTOMERS: readonly Customer[] = [
       { number: '001-2049318', label: 'ordinary' },
       { number: '001-7735506', label: 'savings' },
     ],
+    since: '2014-08-20',
     bill: {
       amount: '28400',
       currency: 'JPY',
@@ -40,12 +43,14 @@ export const CUSTOMERS: readonly Customer[] = [
       { number: '014-3380927', label: 'ordinary' },
       { number: '014-9014452', label: 'business' },
     ],
+    since: '2009-02-02',
     bill: { amount: '1284750', currency: 'KWD', payee: 'Gulf Trading Company' },
   },
   {
     reference: 'C-60938',
     name: { ja: 'エマ・クラーク', en: 'Emma Clarke' },
     accounts: [{ number: '022-6157843', label: 'ordinary' }],
+    since: '2025-09-16',
     bill: {
       amount: '12345',
       currency: 'USD',

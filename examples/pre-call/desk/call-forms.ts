@@ -1,7 +1,16 @@
-import { AkashiError, type Direction, factOf, type Policy, parseCode, type Start } from '@akashi/circuits';
+import {
+  AkashiError,
+  type Direction,
+  factOf,
+  leavesOf,
+  type Policy,
+  parseCode,
+  type Start,
+} from '@akashi/circuits';
 import { element } from '../element.ts';
 import { inLanguage } from '../language.ts';
 import { startPayment } from './bank-client.ts';
+import { CallerNumber } from './caller-number.ts';
 import type { Desk } from './desk.ts';
 import { isBanks, TransactionFields } from './transaction-fields.ts';
 
@@ -16,6 +25,7 @@ export class CallForms {
   #subject = '';
   #purpose = '';
   #direction: Direction = 'inbound';
+  readonly #number = new CallerNumber();
   readonly #transaction = new TransactionFields();
   readonly #transactionArea = element('div', { class: 'transaction' });
   #sent: { readonly body: string; readonly key: string } | null = null;
@@ -57,6 +67,7 @@ export class CallForms {
       ...this.#subjectField(),
       ...this.#purposeField('start-purpose'),
       this.#directionField(),
+      ...this.#number.draw(texts),
       this.#transactionArea,
       problem,
       submit,
@@ -101,9 +112,7 @@ export class CallForms {
       required: true,
       pattern: '[A-Za-z0-9._:\\-]{1,64}',
       value: this.#subject,
-      oninput: () => {
-        this.#subject = input.value;
-      },
+      oninput: () => this.#changeSubject(input.value),
     });
     const examples = EXAMPLES.map((reference) =>
       element(
@@ -113,7 +122,7 @@ export class CallForms {
           type: 'button',
           onclick: () => {
             input.value = reference;
-            this.#subject = reference;
+            this.#changeSubject(reference);
           },
         },
         reference,
@@ -140,7 +149,9 @@ export class CallForms {
       const options = purposes.map((purpose) =>
         element('option', { value: `${policy} ${purpose.id}` }, inLanguage(purpose.text, language)),
       );
-      const proven = [...new Set(facts.map((asked) => texts.facts[factOf(asked)]))].join(' + ');
+      const proven = [...new Set(facts.flatMap(leavesOf).map((asked) => texts.facts[factOf(asked)]))].join(
+        ' + ',
+      );
       select.append(element('optgroup', { label: `${policy}: ${proven}` }, ...options));
     }
     if (this.#purpose === '') this.#purpose = select.value;
@@ -175,6 +186,12 @@ export class CallForms {
     );
   }
 
+  /** Another customer is another call, whose number nobody has looked at yet. */
+  #changeSubject(subject: string): void {
+    if (subject !== this.#subject) this.#number.clear();
+    this.#subject = subject;
+  }
+
   async #start(): Promise<void> {
     const { policy, purpose } = this.#chosen();
     if (isBanks(policy)) return this.#startAtBank();
@@ -185,6 +202,7 @@ export class CallForms {
       purpose,
       mode: 'call',
       call: { direction: this.#direction, id: this.#callId() },
+      signals: this.#number.signals(),
       ...(transaction === undefined ? {} : { transaction }),
     };
     // The same again after a lost answer is the same start, not a second one.

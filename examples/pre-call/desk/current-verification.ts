@@ -69,7 +69,8 @@ export class CurrentVerification {
     this.#body.replaceChildren(
       this.#title(shown),
       shown.verdict === null ? this.#code(shown) : this.#verdict(shown, shown.verdict),
-      this.#timeline(shown),
+      // Of a pass that stands in nothing happened since: its own verification has the times.
+      ...(shown.reusedFrom === undefined ? [this.#timeline(shown)] : []),
       element('p', { class: 'problem', role: 'alert' }, this.#problem),
     );
     this.#drawTime();
@@ -157,17 +158,18 @@ export class CurrentVerification {
     const factors = shown.factors.map((factor) => element('li', {}, icon('check'), texts.factors[factor]));
     // What was agreed to is confirmed; the figures have gone with the request, and most desks never had them.
     const agreed = verdict === 'passed' && shown.transaction !== undefined;
+    const reused = shown.reusedFrom !== undefined;
     const drawn =
       verdict === 'passed' ? 'check' : verdict === 'expired' || verdict === 'cancelled' ? 'clock' : 'close';
     return element(
       'div',
-      { class: `verdict ${verdict}`, 'data-verdict': verdict },
+      { class: `verdict ${verdict}`, 'data-verdict': verdict, 'data-reused': reused },
       element('span', { class: 'seal' }, icon(drawn)),
       element(
         'div',
         {},
-        element('h2', {}, agreed ? texts.agreed : texts.verdicts[verdict]),
-        element('p', {}, agreed ? texts.agreedText : texts.verdictTexts[verdict]),
+        element('h2', {}, agreed ? texts.agreed : reused ? texts.reused : texts.verdicts[verdict]),
+        element('p', {}, agreed ? texts.agreedText : reused ? texts.reusedText : texts.verdictTexts[verdict]),
         factors.length === 0
           ? null
           : element('ul', { class: 'factors', 'aria-label': texts.factorsShown }, ...factors),

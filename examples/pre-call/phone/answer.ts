@@ -1,6 +1,7 @@
 import { AkashiError, CODE_LENGTH, PIN_MIN_LENGTH } from '@akashi/circuits';
 import type { Asked, CheckedRequest, PresentProgress } from '@akashi/sdk/holder';
 import { element } from '../element.ts';
+import { certificatesNeededScreen } from './certificates.ts';
 import { digitEntry } from './digits.ts';
 import { hint, reenrolScreen } from './enrolment.ts';
 import { outcomeScreen } from './outcome.ts';
@@ -101,6 +102,10 @@ async function present(phone: Phone, request: CheckedRequest, asked: Asked, type
       askPin(phone, request, asked, typed, (texts) => texts.pinWrong(left));
     } else if (code === 'pin_wrong') {
       phone.go(reenrolScreen(phone, 'locked'));
+    } else if (code === 'claim_unknown') {
+      phone.go(certificatesNeededScreen(phone, request), stayAbout(phone, request));
+    } else if (code === 'claim_unmet') {
+      showUnmet(phone, request);
     } else if (code === 'verification_over' || code === 'attempt_used') {
       await reopen(phone, request.id);
     } else {
@@ -117,15 +122,38 @@ function partOf({ phase, done, total }: PresentProgress): [number, (texts: Texts
   return [0.2 + (0.7 * done) / total, (texts) => texts.provingProof];
 }
 
+/** What this device holds does not meet what is asked, and another try would not change that. */
+function showUnmet(phone: Phone, request: CheckedRequest): void {
+  phone.go(
+    () => {
+      const { texts } = phone.frame;
+      return {
+        title: texts.claimUnmetTitle,
+        mark: 'bad',
+        content: [element('p', { 'data-failure': 'claim_unmet' }, texts.claimUnmetText)],
+        actions: [
+          declineButton(phone, request, 'primary'),
+          element('button', { class: 'plain', type: 'button', onclick: () => phone.home() }, texts.home),
+        ],
+      };
+    },
+    stayAbout(phone, request),
+  );
+}
+
+function declineButton(phone: Phone, request: CheckedRequest, className: string): HTMLElement {
+  const decline = element('button', { class: className, type: 'button' }, phone.frame.texts.decline);
+  decline.addEventListener('click', () => {
+    const declined = (): void => phone.go(outcomeScreen(phone, 'declined'));
+    void act(phone, request.id, decline, () => phone.holder.decline(request.id), declined);
+  });
+  return decline;
+}
+
 function showAttemptFailed(phone: Phone, request: CheckedRequest, asked: Asked): void {
   phone.go(
     () => {
       const { texts } = phone.frame;
-      const decline = element('button', { class: 'plain', type: 'button' }, texts.decline);
-      decline.addEventListener('click', () => {
-        const declined = (): void => phone.go(outcomeScreen(phone, 'declined'));
-        void act(phone, request.id, decline, () => phone.holder.decline(request.id), declined);
-      });
       const again = (): void => answer(phone, request, asked);
       const text = asked.mode === 'call' ? texts.attemptFailedText : texts.attemptFailedPrecallText;
       return {
@@ -138,7 +166,7 @@ function showAttemptFailed(phone: Phone, request: CheckedRequest, asked: Asked):
             { id: 'again', class: 'primary', type: 'button', onclick: again },
             asked.mode === 'call' ? texts.enterCodeAgain : texts.tryAgain,
           ),
-          decline,
+          declineButton(phone, request, 'plain'),
         ],
       };
     },

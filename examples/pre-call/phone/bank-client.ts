@@ -1,5 +1,5 @@
 import { AkashiError, parse } from '@akashi/circuits';
-import { type GenericSchema, type InferOutput, nullable, strictObject, unknown } from 'valibot';
+import { array, type GenericSchema, type InferOutput, nullable, strictObject, unknown } from 'valibot';
 import {
   type CustomerName,
   customerShape,
@@ -31,6 +31,8 @@ export interface BankClient {
   enrolment(): Promise<string>;
   /** The receipt for accounts and credential (docs/protocol.md, section 5, step 5). */
   accounts(receipt: string, signal: AbortSignal): Promise<unknown>;
+  /** The receipt for what is vouched for: by the bank, by a telephone company, by a city. Each sees its own part only. */
+  claims(receipt: string, signal: AbortSignal): Promise<unknown>;
   /** Devices of this customer that can answer requests. */
   activeDevices(): Promise<number>;
   purposes(): Promise<Purposes>;
@@ -38,6 +40,9 @@ export interface BankClient {
   startPrecall(purpose: string): Promise<string>;
   notices(after: number, waitSeconds: number, signal: AbortSignal): Promise<readonly Notice[]>;
 }
+
+/** What is in them the holder checks. */
+const issuedAnswer = array(unknown());
 
 const keptShape = strictObject({ customer: customerShape, session: nullable(loginAnswer.entries.session) });
 
@@ -47,7 +52,7 @@ const keptShape = strictObject({ customer: customerShape, session: nullable(logi
  * The log-in is kept in `storage` (local storage) and read anew for each call, so that two tabs and a page opened
  * from the home screen share it. That is good enough for an example: a script injected into the page could read it.
  */
-export function openBankClient(storage: Storage): BankClient {
+export function openBankClient(storage: Storage, partners: string): BankClient {
   const kept = () => readKept(storage);
   const endSession = (): void => {
     const customer = kept()?.customer;
@@ -61,7 +66,7 @@ export function openBankClient(storage: Storage): BankClient {
     options: CallOptions = {},
   ): Promise<InferOutput<S>> => {
     const session = kept()?.session ?? null;
-    const { ok, status, json } = await send(method, path, session, options);
+    const { ok, status, json } = await send(method, `/api${path}`, session, options);
     if (ok) return parse(answer, json);
     if (status === 401 && session === kept()?.session) endSession();
     throw failureOf(json, status);
@@ -88,6 +93,19 @@ export function openBankClient(storage: Storage): BankClient {
     },
     enrolment: async () => (await call('POST', '/my/enrolment', enrolmentAnswer)).fragment,
     accounts: (receipt, signal) => call('POST', '/my/accounts', unknown(), { body: { receipt }, signal }),
+    claims: async (receipt, signal) => {
+      const own = await call('POST', '/my/claims', issuedAnswer, { body: { receipt }, signal });
+      const customer = kept()?.customer.reference;
+      const others = ['/contract', '/income'].map(async (path) => {
+        const answer = await send('POST', `${partners}${path}`, null, {
+          body: { customer, receipt },
+          signal,
+        });
+        if (!answer.ok) throw failureOf(answer.json, answer.status);
+        return parse(issuedAnswer, answer.json);
+      });
+      return [...own, ...(await Promise.all(others)).flat()];
+    },
     activeDevices: async () => (await call('GET', '/my/devices', devicesAnswer)).active,
     purposes: async () => (await call('GET', '/my/purposes', purposesAnswer)).purposes,
     startPrecall: async (purpose) =>
@@ -106,9 +124,9 @@ interface CallOptions {
   readonly seconds?: number;
 }
 
-async function send(method: string, path: string, session: string | null, options: CallOptions) {
+async function send(method: string, address: string, session: string | null, options: CallOptions) {
   const timeout = AbortSignal.timeout((options.seconds ?? TIMEOUT_SECONDS) * 1000);
-  const response = await fetch(`/api${path}`, {
+  const response = await fetch(address, {
     method,
     headers: {
       ...(session === null ? {} : { authorization: `Bearer ${session}` }),

@@ -4,12 +4,13 @@ import { Frame } from './frame.ts';
 import { Phone } from './phone.ts';
 
 const root = document.getElementById('app');
-const verifier = document.documentElement.dataset.verifier;
-if (root === null || verifier === undefined) throw new TypeError('the page was not served by the bank');
+const { verifier, partners } = document.documentElement.dataset;
+if (root === null || verifier === undefined || partners === undefined)
+  throw new TypeError('the page was not served by the bank');
 
 const frame = new Frame(root, localStorage, navigator.languages);
 const prover = workerProver({ workerUrl: '/prover-worker.js', artifactsUrl: '/artifacts/' });
-const bank = openBankClient(localStorage);
+const bank = openBankClient(localStorage, partners);
 // One device for each customer who uses this browser: families share tablets.
 const phone = new Phone(frame, bank, (customer) =>
   openHolder({ verifier, storage: indexedDbStorage({ name: `aoba-bank-${customer}` }), prover }),

@@ -156,10 +156,12 @@ export class Phone {
     }
   }
 
-  /** Has the bank vouch for the accounts anew; what was asked is on the home screen then. */
+  /** Has what is over vouched for anew; what was asked is on the home screen then. */
   async #renewAccounts(): Promise<void> {
     try {
       await this.frame.during(this.holder.refreshAccounts(this.bank.accounts));
+      const held = await this.frame.during(this.holder.claims());
+      if (held.length > 0) await this.frame.during(this.holder.refreshClaims(this.bank.claims));
       this.home();
     } catch (error) {
       this.fail(error, () => void this.#renewAccounts());

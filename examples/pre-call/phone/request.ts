@@ -1,7 +1,7 @@
 import { AkashiError } from '@akashi/circuits';
 import { type Asked, type CheckedRequest, claimText } from '@akashi/sdk/holder';
 import { element } from '../element.ts';
-import { inLanguage } from '../language.ts';
+import { inLanguage, today } from '../language.ts';
 import { answer } from './answer.ts';
 import { showClaim } from './claim.ts';
 import { countdown, deadlineIn } from './countdown.ts';
@@ -71,7 +71,11 @@ function showIncoming(phone: Phone, request: CheckedRequest, asked: Asked): void
         content: [
           element('p', { class: 'from' }, texts.requestFrom(tenantName(texts, asked))),
           details(phone, asked, deadline, () => void reopen(phone, request.id)),
-          element('p', { class: 'soft small' }, texts.factsPrivate),
+          element(
+            'p',
+            { class: 'soft small' },
+            asked.claims.length > 0 ? texts.claimsPrivate : texts.factsPrivate,
+          ),
         ],
         actions: choices(phone, request, asked),
         back: () => phone.home(),
@@ -133,7 +137,7 @@ function details(phone: Phone, asked: Asked, deadline: number, over: () => void)
   const proven = [
     ...(asked.facts.includes('pin') ? [texts.factPin] : []),
     ...(asked.facts.includes('account') ? [texts.factAccount] : []),
-    ...asked.claims.map((claim) => claimText(claim, language)),
+    ...asked.claims.map((claim) => claimText(claim, language, today())),
     ...(asked.facts.includes('passkey') ? [texts.factPasskey] : []),
   ];
   return element(
@@ -144,7 +148,13 @@ function details(phone: Phone, asked: Asked, deadline: number, over: () => void)
     ...(operator === null ? [] : [row(texts.rowOperator, operator)]),
     row(texts.rowPurpose, inLanguage(asked.purpose.text, language)),
     row(texts.rowCall, call),
-    row(texts.rowFacts, element('ul', {}, ...proven.map((line) => element('li', {}, line)))),
+    element(
+      'div',
+      // Conditions are whole sentences: they need the width.
+      { class: asked.claims.length > 0 ? 'wide' : '' },
+      element('dt', {}, texts.rowFacts),
+      element('dd', {}, element('ul', {}, ...proven.map((line) => element('li', {}, line)))),
+    ),
     row(
       texts.rowTimeLeft,
       countdown(deadline, (time) => time, over),

@@ -1,6 +1,7 @@
 import type { HolderStatus } from '@akashi/sdk/holder';
 import { element, icon } from '../element.ts';
 import { dateAndTime } from '../language.ts';
+import { showCertificates } from './certificates.ts';
 import { showNewerDevices } from './devices.ts';
 import { reenrolScreen } from './enrolment.ts';
 import type { Screen } from './frame.ts';
@@ -83,6 +84,7 @@ function menu(phone: Phone): HTMLElement {
     'ul',
     { class: 'rows' },
     entry(texts.changePin, 'change-pin', () => changePin(phone)),
+    entry(texts.certificates, 'certificates', () => void showCertificates(phone)),
     entry(texts.passkeys, 'passkeys', () => void showPasskeys(phone)),
     entry(texts.history, 'history', () => void showHistory(phone)),
     entry(texts.devices, 'devices', () => void showNewerDevices(phone)),

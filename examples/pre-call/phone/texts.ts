@@ -99,6 +99,7 @@ const ja = {
   factAccount: '当行に口座をお持ちであること',
   factPasskey: 'この端末のパスキーをお使いになれること',
   factsPrivate: '暗証番号と口座番号は、銀行の担当者には見えません。',
+  claimsPrivate: '伝わるのは、条件を満たしていることだけです。日付や金額は、銀行にも伝わりません。',
   accept: '確認を始める',
   later: 'あとで',
   decline: '断る',
@@ -199,6 +200,26 @@ const ja = {
   changePinNextTitle: '新しい暗証番号を決めてください',
   changePinWorking: '暗証番号を変更しています',
   changePinDone: '暗証番号を変更しました。',
+  certificates: '証明書',
+  certificatesText:
+    'この端末だけに保存されています。確認のときに伝わるのは「条件を満たしている」ことだけで、日付や金額は伝わりません。',
+  certificatesNone:
+    'まだありません。あおば銀行・みどり通信・青葉市から受け取ると、年齢や所得などの条件を、書類を渡さずに示せます。',
+  certificatesFetch: '証明書を受け取る',
+  certificatesRenew: '新しくする',
+  certificatesFetched: '証明書を受け取りました。',
+  certificateNames: {
+    'aoba-customer': 'あおば銀行',
+    'midori-contract': 'みどり通信',
+    'aoba-city-income': '青葉市',
+  } as Readonly<Record<string, string>>,
+  certificateUntil: (date: string) => `${date}まで有効`,
+  certificatesNeededTitle: '証明書を受け取ってください',
+  certificatesNeededText:
+    'この確認で尋ねられている条件の証明書が、この端末にまだありません。受け取ると、続きから進められます。入力の回数は減っていません。',
+  claimUnmetTitle: '条件を示せません',
+  claimUnmetText:
+    'この端末の証明書では、尋ねられている条件を満たしていることを示せません。何も送られていません。お断りになるか、担当者にご相談ください。',
   passkeys: 'パスキー',
   passkeyOfferTitle: '顔や指でも確認できるようにしますか',
   passkeyOfferText:
@@ -362,6 +383,7 @@ const en: Texts = {
   factAccount: 'That you have an account here',
   factPasskey: 'That you can use this phone’s passkey',
   factsPrivate: 'The operator sees neither your PIN nor your account number.',
+  claimsPrivate: 'All that is told is that you meet the conditions. The bank learns no date and no amount.',
   accept: 'Continue',
   later: 'Later',
   decline: 'Decline',
@@ -456,6 +478,26 @@ const en: Texts = {
   changePinNextTitle: 'Choose a new PIN',
   changePinWorking: 'Changing your PIN',
   changePinDone: 'Your PIN has been changed.',
+  certificates: 'Certificates',
+  certificatesText:
+    'Kept on this phone only. When you are verified, all that is told is that you meet a condition: no date and no amount.',
+  certificatesNone:
+    'None yet. Get them from Aoba Bank, Midori Telecom and Aoba City, and you can show your age or income meets a condition without handing over papers.',
+  certificatesFetch: 'Get certificates',
+  certificatesRenew: 'Get new ones',
+  certificatesFetched: 'Your certificates are here.',
+  certificateNames: {
+    'aoba-customer': 'Aoba Bank',
+    'midori-contract': 'Midori Telecom',
+    'aoba-city-income': 'Aoba City',
+  },
+  certificateUntil: (date) => `Good until ${date}`,
+  certificatesNeededTitle: 'Get your certificates first',
+  certificatesNeededText:
+    'This phone has no certificate yet for what is asked. Get it now, and carry on where you were. No try was used up.',
+  claimUnmetTitle: 'The conditions are not met',
+  claimUnmetText:
+    'The certificates on this phone do not show what is asked. Nothing was sent. Decline, or speak with the operator.',
   passkeys: 'Passkeys',
   passkeyOfferTitle: 'Confirm with your face or finger, too?',
   passkeyOfferText:

@@ -43,6 +43,13 @@ CREATE TABLE issuer_sources (
   CHECK (status_lists IS NOT NULL OR stale_seconds = 0)
 );
 
+CREATE TABLE epochs (
+  one   integer NOT NULL PRIMARY KEY CHECK (one = 1),
+  epoch integer NOT NULL CHECK (epoch >= 1),
+  copy  boolean NOT NULL
+);
+INSERT INTO epochs (one, epoch, copy) VALUES (1, 1, false);
+
 CREATE TABLE policies (
   tenant           text COLLATE "C" NOT NULL REFERENCES tenants (tenant),
   policy           text COLLATE "C" NOT NULL,
@@ -51,6 +58,7 @@ CREATE TABLE policies (
   purposes         text NOT NULL CHECK (purposes::json IS NOT NULL),
   created_at       bigint NOT NULL,
   transaction_rule text CHECK (transaction_rule IS NULL OR transaction_rule::json IS NOT NULL),
+  demands          text NOT NULL CHECK (demands::json IS NOT NULL),
   PRIMARY KEY (tenant, policy, version)
 );
 
@@ -194,6 +202,14 @@ CREATE TABLE verifications (
   policy_version   integer NOT NULL CHECK (policy_version >= 1),
   transaction_hash bytea CHECK (length(transaction_hash) = 32),
   desk_figures     boolean NOT NULL CHECK (NOT desk_figures OR transaction_hash IS NOT NULL),
+  alternatives     text CHECK (alternatives IS NULL OR alternatives::json IS NOT NULL),
+  two_factor       boolean NOT NULL,
+  raised_by        text NOT NULL CHECK (raised_by::json IS NOT NULL),
+  call_id          text COLLATE "C",
+  reuse_seconds    integer NOT NULL CHECK (reuse_seconds >= 0),
+  shown            text CHECK (shown IS NULL OR shown::json IS NOT NULL),
+  reused_from      text COLLATE "C",
+  reusable_until   bigint,
   UNIQUE (tenant, verification),
   FOREIGN KEY (tenant, operator) REFERENCES operators (tenant, operator),
   FOREIGN KEY (tenant, claimed_by) REFERENCES operators (tenant, operator),
@@ -204,13 +220,17 @@ CREATE TABLE verifications (
   CHECK ((attempt IS NULL) = (attempt_nonce IS NULL)),
   CHECK (attempt IS NULL OR state = 'accepted'),
   CHECK (state <> 'accepted' OR device IS NOT NULL),
-  CHECK ((claim IS NOT NULL) = (mode = 'precall' AND verdict IS NOT DISTINCT FROM 'passed'))
+  CHECK ((claim IS NOT NULL) = (mode = 'precall' AND verdict IS NOT DISTINCT FROM 'passed')),
+  CHECK (verdict IS NOT DISTINCT FROM 'passed' OR (shown IS NULL AND reused_from IS NULL AND reusable_until IS NULL)),
+  CHECK (reusable_until IS NULL OR (mode = 'call' AND call_id IS NOT NULL AND reused_from IS NULL))
 );
 CREATE INDEX verifications_by_operator ON verifications (tenant, operator, started_at);
 CREATE INDEX verifications_by_claimer ON verifications (tenant, claimed_by, started_at) WHERE claimed_by IS NOT NULL;
 CREATE INDEX verifications_by_device ON verifications (tenant, device) WHERE device IS NOT NULL;
 CREATE INDEX verifications_live ON verifications (tenant, subject) WHERE state <> 'done' OR claim = 'open';
 CREATE INDEX verifications_by_expiry ON verifications (expires_at) WHERE state <> 'done';
+CREATE INDEX verifications_reusable ON verifications (tenant, subject, reusable_until) WHERE reusable_until IS NOT NULL;
+CREATE INDEX verifications_failed ON verifications (tenant, subject, decided_at) WHERE verdict IN ('failed', 'reported');
 CREATE INDEX verifications_by_claim_expiry ON verifications (decided_at) WHERE claim = 'open';
 
 CREATE TABLE idempotency_keys (
@@ -309,6 +329,9 @@ BEGIN
   END LOOP;
 END $$;
 
+ALTER TABLE epochs ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY upkeep_keeps ON epochs USING (scope_upkeep());
+CREATE POLICY upkeep_sees ON tenants FOR SELECT USING (scope_upkeep());
 CREATE POLICY upkeep_sees ON devices FOR SELECT USING (scope_upkeep() AND state = 'enrolling');
 CREATE POLICY upkeep_sees ON verifications FOR SELECT USING (scope_upkeep() AND (state <> 'done' OR claim = 'open'));
 CREATE POLICY upkeep_sees ON audit_entries FOR SELECT USING (scope_upkeep());

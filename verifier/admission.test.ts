@@ -1,0 +1,39 @@
+import { setTimeout } from 'node:timers/promises';
+import { afterEach, expect, test } from 'vitest';
+import { openWorld, send, type World } from './app-fixtures.ts';
+
+let world: World;
+afterEach(() => world.close());
+
+/** Lets none of the calls that look up an API key through until told. */
+function holdCalls(): () => void {
+  const { tenantByApiKey } = world.store;
+  let open: () => void = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  world.store.tenantByApiKey = async (hash) => {
+    await opened;
+    return tenantByApiKey(hash);
+  };
+  return open;
+}
+
+test('more calls than a verifier can do are told so at once; health and what is under way go on', async () => {
+  world = await openWorld();
+  const open = holdCalls();
+  const call = () => send(world, 'GET', '/v1/devices?subject=customer-1', { token: `ak_${'a'.repeat(43)}` });
+  const taken = Array.from({ length: 128 }, call);
+  await setTimeout(50);
+  const began = performance.now();
+  const refused = await Promise.all(Array.from({ length: 500 }, call));
+  expect((performance.now() - began) / 500).toBeLessThan(10);
+  for (const { status, headers, json } of refused) {
+    expect([status, json.code, headers.get('retry-after')]).toEqual([503, 'busy', '1']);
+  }
+  expect((await send(world, 'GET', '/v1/health')).status).toBe(200);
+  expect((await send(world, 'GET', '/v1/health/live')).status).toBe(200);
+  open();
+  expect(new Set((await Promise.all(taken)).map(({ status }) => status))).toEqual(new Set([401]));
+  expect((await call()).status).toBe(401);
+});

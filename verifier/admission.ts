@@ -1,0 +1,32 @@
+import { AkashiError } from '@akashi/circuits';
+import type { MiddlewareHandler } from 'hono';
+import type { Verifier } from './verifier.ts';
+
+// Which calls are taken on. A verifier that has more than it can do answers at once that it is busy: what it took on
+// is done in time, and who was refused may find another instance idle.
+
+/** Calls that are worked on at once; more would wait about a second for the processor. */
+const CALLS_MAX = 128;
+const RETRY_SECONDS = 1;
+
+/** These are asked by what decides whether this instance gets calls at all. */
+const ALWAYS = new Set(['/v1/health', '/v1/health/live']);
+
+/** @throws AkashiError `busy`, before anything of the call is read: too many are worked on, or this verifier closes */
+export function admission(verifier: Verifier): MiddlewareHandler {
+  const { calls, closing } = verifier;
+  return async (c, next) => {
+    if (ALWAYS.has(c.req.path)) return next();
+    if (closing?.aborted || calls.count >= CALLS_MAX) {
+      // The connection as well: the next call of this client shall find its way anew.
+      c.header('Connection', 'close');
+      throw new AkashiError('busy', { retryAfter: RETRY_SECONDS });
+    }
+    calls.count++;
+    try {
+      return await next();
+    } finally {
+      calls.count--;
+    }
+  };
+}
