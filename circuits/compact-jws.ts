@@ -2,7 +2,7 @@ import { decodeBase64url, encodeBase64url } from './base64url.ts';
 import { AkashiError } from './error.ts';
 import type { PublicJwk } from './jws.ts';
 import { remembered } from './remembered.ts';
-import { compactJws, parse } from './shape.ts';
+import { jwsOfAnyLength, parse } from './shape.ts';
 
 // Compact JWS (RFC 7515) with ES256 (RFC 7518, section 3.4) on WebCrypto: the one form and the one algorithm that this
 // protocol has. A library for all of JOSE was most of what a phone page loads before anything happens.
@@ -45,7 +45,7 @@ export function unverifiedJws(jws: string): { readonly header: unknown; readonly
 }
 
 function partsOf(jws: string) {
-  const [header = '', payload = '', signature = ''] = parse(compactJws, jws).split('.');
+  const [header = '', payload = '', signature = ''] = parse(jwsOfAnyLength, jws).split('.');
   return { header, payload, signature };
 }
 

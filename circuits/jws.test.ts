@@ -90,6 +90,14 @@ describe('a signed object', () => {
     }
   });
 
+  test('may be as long as a request with many lines', async () => {
+    const { jwk, kid, privateKey } = await newKey();
+    const payload = { lines: Array.from({ length: 200 }, (_, i) => `${i} ${'x'.repeat(100)}`) };
+    const jws = await signJws('request', payload, { kid, privateKey });
+    expect(jws.length).toBeGreaterThan(20_000);
+    expect(await verifyJws('request', jws, () => jwk)).toEqual(payload);
+  });
+
   test('signs and verifies anew', async () => {
     const key = await newKey();
     const jws = await signJws('receipt', { a: 1 }, key);

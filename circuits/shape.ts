@@ -46,6 +46,9 @@ const COMPACT_JWS = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{85}[AQgw]$/;
 /** A compact JWS with an ES256 signature (64 bytes, canonical), not yet verified. */
 export const compactJws = v.pipe(v.string(), v.maxLength(8192), v.regex(COMPACT_JWS));
 
+/** Of any length: whoever takes one in from outside bounds it by the shapes around this one, or by what is fetched. */
+export const jwsOfAnyLength = v.pipe(v.string(), v.regex(COMPACT_JWS));
+
 /** The JWS of a request: longer, because it holds every text that the phone shows. */
 export const requestJws = v.pipe(v.string(), v.maxLength(32_768), v.regex(COMPACT_JWS));
 

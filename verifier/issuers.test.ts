@@ -261,6 +261,15 @@ describe('the status of a credential', () => {
     expect(await statusAt(0)).toBe('valid');
   });
 
+  test('is found in a list of a million of which half are revoked, at random', async () => {
+    const bytes = new Uint8Array(2 ** 17);
+    for (let at = 0; at < bytes.length; at += 65_536) crypto.getRandomValues(bytes.subarray(at, at + 65_536));
+    bytes[0] = 0x01;
+    bank.change = { bytes };
+    expect(await statusAt(0)).toBe('revoked');
+    expect(await statusAt(1)).toBe('valid');
+  });
+
   test('is found in the largest list that is allowed, and signed by a key that was new a moment ago', async () => {
     expect(await statusAt(0)).toBe('valid');
     bank.signer = await newIssuerKey();
