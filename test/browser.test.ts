@@ -220,7 +220,7 @@ describe.each(BROWSERS)('a phone page in %s', (_, openBrowser) => {
     await page.reload();
     site.asked.clear();
     await tell('open', [world.origin]);
-    await vi.waitUntil(() => [...site.asked].some((path) => /bn254/.test(path)), { timeout: 20_000 });
+    await vi.waitUntil(() => [...site.asked].some((path) => /prover-curve/.test(path)), { timeout: 20_000 });
     const { verification, code } = await started();
     site.down = true;
     const presented = await tell('present', [verification, code, pin]);
