@@ -24,7 +24,7 @@ describe('a page that opens a holder', () => {
 
   test('loads the prover, the OPRF, passkeys, enrolment and presentation later', () => {
     const later =
-      /noble|bn254|groth16|oprf|poseidon|witness|proving|presentation|enrolment\.ts|pin-(?:change|entry)|preparation|passkey-acts|sdk\/passkey\.ts|secrets|jose/;
+      /noble|bn254|prover-curve|groth16|oprf|poseidon|witness|proving|presentation|enrolment\.ts|pin-(?:change|entry)|preparation|passkey-acts|sdk\/passkey\.ts|secrets|jose/;
     const loaded = sourcesOf(chunksOf(bundle));
     expect(loaded).toContain('sdk/holder.ts');
     expect(loaded.filter((source) => later.test(source))).toEqual([]);

@@ -95,7 +95,7 @@ describe('the wall between tenants', () => {
       const { rows } = await client.query<{ name: string; walled: boolean }>(
         "SELECT relname AS name, relrowsecurity AND relforcerowsecurity AS walled FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND relname <> 'migrations'",
       );
-      expect(rows).toHaveLength(20);
+      expect(rows).toHaveLength(21);
       for (const { name, walled } of rows) {
         expect([name, walled]).toEqual([name, true]);
         expect((await client.query(`SELECT * FROM ${name}`)).rows).toEqual([]);
