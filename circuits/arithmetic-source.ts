@@ -183,7 +183,7 @@ export function quadraticExtension(): Wat {
   (func $fp2_sqr (export "fp2_sqr") (param $z i32) (param $x i32) ${pair('x')} ${locals('y', 'i64')}
     ${locals('t', 'i64')} (local $limb i64) (local $q i64) (local $c i64)
     ${load('x')}
-    ${normalized('y', (i) => `(i64.sub (i64.add ${get(`xl${i}`)} (i64.const ${lift[i]})) ${get(`xh${i}`)})`)}
+    ${carried('y', (i) => `(i64.sub (i64.add ${get(`xl${i}`)} (i64.const ${lift[i]})) ${get(`xh${i}`)})`, 'i64')}
     ${multiplyRows(
       (i) => `(i64.add ${get(`xl${i}`)} ${get(`xh${i}`)})`,
       (j) => get(`y${j}`),
@@ -309,25 +309,14 @@ function storeCarried(column: (limb: number) => string, offset = 0): Wat {
   )}`;
 }
 
-/** Signed columns of 63 bits to limbs of 64 bits; what they name is not negative. */
-function normalized(to: string, limb: (i: number) => Wat): Wat {
-  return `(local.set $c (i64.const 0)) ${each(
+/** Signed limbs, of a type that holds them, to limbs; the sign stays in the highest. */
+function carried(to: string, limb: (i: number) => Wat, type: 'i32' | 'i64' = 'i32'): Wat {
+  return `(local.set $c (${type}.const 0)) ${each(
     LIMBS,
     (i) => `
-    (local.set $c (i64.add (local.get $c) ${limb(i)}))
-    (local.set $${to}${i} ${i < LIMBS - 1 ? `(i64.and (local.get $c) (i64.const ${MASK}))` : '(local.get $c)'})
-    (local.set $c (i64.shr_s (local.get $c) (i64.const ${LIMB_BITS})))`,
-  )}`;
-}
-
-/** Signed limbs to limbs; the sign stays in the highest. */
-function carried(to: string, limb: (i: number) => Wat): Wat {
-  return `(local.set $c (i32.const 0)) ${each(
-    LIMBS,
-    (i) => `
-    (local.set $c (i32.add (local.get $c) ${limb(i)}))
-    (local.set $${to}${i} ${i < LIMBS - 1 ? `(i32.and (local.get $c) (i32.const ${MASK}))` : '(local.get $c)'})
-    (local.set $c (i32.shr_s (local.get $c) (i32.const ${LIMB_BITS})))`,
+    (local.set $c (${type}.add (local.get $c) ${limb(i)}))
+    (local.set $${to}${i} ${i < LIMBS - 1 ? `(${type}.and (local.get $c) (${type}.const ${MASK}))` : '(local.get $c)'})
+    (local.set $c (${type}.shr_s (local.get $c) (${type}.const ${LIMB_BITS})))`,
   )}`;
 }
 

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises';
 import { afterEach, expect, test } from 'vitest';
-import { openWorld, send, type World } from './app-fixtures.ts';
+import { ORIGIN, openWorld, send, type World } from './app-fixtures.ts';
 
 let world: World;
 afterEach(() => world.close());
@@ -36,4 +36,28 @@ test('more calls than a verifier can do are told so at once; health and what is 
   open();
   expect(new Set((await Promise.all(taken)).map(({ status }) => status))).toEqual(new Set([401]));
   expect((await call()).status).toBe(401);
+});
+
+test('who sends slowly keeps nobody out', async () => {
+  world = await openWorld();
+  const opened: (() => void)[] = [];
+  const slow = Array.from({ length: 200 }, () => {
+    const body = new ReadableStream({
+      start(controller) {
+        opened.push(() => controller.close());
+      },
+    });
+    const headers = { 'content-type': 'application/json' };
+    const init = { method: 'POST', body, headers, duplex: 'half' } as const;
+    return world.app.request(new Request(`${ORIGIN}/v1/sessions`, init));
+  });
+  await setTimeout(50);
+  expect((await send(world, 'GET', '/v1/jwks')).status).toBe(200);
+  const token = `ak_${'a'.repeat(43)}`;
+  expect((await send(world, 'GET', '/v1/devices?subject=customer-1', { token })).status).toBe(401);
+  for (const end of opened) end();
+  const statuses = (await Promise.all(slow)).map(({ status }) => status);
+  // All came at once: as many as there are places are worked on.
+  expect(new Set(statuses)).toEqual(new Set([400, 503]));
+  expect((await send(world, 'GET', '/v1/jwks')).status).toBe(200);
 });

@@ -6,8 +6,8 @@ import type { Verifier } from './verifier.ts';
 // is done in time, and who was refused may find another instance idle.
 
 /** Calls that are worked on at once; more would wait about a second for the processor. */
-const CALLS_MAX = 128;
-const RETRY_SECONDS = 1;
+export const CALLS_MAX = 128;
+export const RETRY_SECONDS = 1;
 
 /** These are asked by what decides whether this instance gets calls at all. */
 const ALWAYS = new Set(['/v1/health', '/v1/health/live']);

@@ -1,6 +1,6 @@
 import { AkashiError } from '@akashi/circuits';
 import type { Context } from 'hono';
-import { readBody } from './input.ts';
+import { receiveBody } from './input.ts';
 import { requireOrigin } from './origin.ts';
 import type { Actor, Operator, Tenant } from './records.ts';
 import { API_KEY_PREFIX, tokenHash } from './token.ts';
@@ -26,10 +26,10 @@ export type CallKind = 'action' | 'reading';
 
 /**
  * The caller of a bearer route, and the body.
- * @throws AkashiError `too_large`, `unauthorized`, `origin_refused`
+ * @throws AkashiError `too_large`, `busy`, `unauthorized`, `origin_refused`
  */
 export async function authenticate(verifier: Verifier, c: Context, kind: CallKind): Promise<Caller> {
-  const body = await readBody(c.req.raw);
+  const body = await receiveBody(verifier, c);
   const token = /^Bearer ([A-Za-z0-9_-]{1,64})$/.exec(c.req.header('authorization') ?? '')?.[1];
   if (token === undefined) throw new AkashiError('unauthorized');
   const caller = token.startsWith(API_KEY_PREFIX)

@@ -2,7 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 import { AkashiError, type DpopCall, verifyDpop } from '@akashi/circuits';
 import type { Context } from 'hono';
 import { base64url } from 'jose';
-import { readBody } from './input.ts';
+import { receiveBody } from './input.ts';
 import { requireOrigin } from './origin.ts';
 import type { Device, Tenant } from './records.ts';
 import type { Verifier } from './verifier.ts';
@@ -33,12 +33,12 @@ export interface DeviceCall extends SignedCall {
 
 /**
  * The signature of a device call. Whatever comes of it, the answer carries a fresh nonce and the key statement.
- * @throws AkashiError `too_large`, `unauthorized`, `use_dpop_nonce`
+ * @throws AkashiError `too_large`, `busy`, `unauthorized`, `use_dpop_nonce`
  */
 export async function checkSignature(verifier: Verifier, c: Context): Promise<SignedCall> {
   c.header('DPoP-Nonce', newNonce(verifier.keys.nonceKey, verifier.now()));
   c.header('Akashi-Keys', verifier.keys.statement);
-  const body = await readBody(c.req.raw);
+  const body = await receiveBody(verifier, c);
   const proof = c.req.header('dpop');
   const { method } = c.req;
   if (proof === undefined || !isDpopMethod(method)) throw new AkashiError('unauthorized');

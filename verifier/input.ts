@@ -1,16 +1,33 @@
 import { AkashiError, base64url16, parse } from '@akashi/circuits';
 import type { Context } from 'hono';
 import * as v from 'valibot';
+import { CALLS_MAX, RETRY_SECONDS } from './admission.ts';
+import type { Verifier } from './verifier.ts';
 
 /** Bytes that a body may have (docs/protocol.md, section 8). */
 export const BODY_LIMIT = 16 * 1024;
+
+/**
+ * The body of a call. While it comes the call holds no place (admission.ts): how slowly it is sent is the sender's choice, and
+ * slow senders must not keep the others out. When it is there the call has a place again, or is refused.
+ * @throws AkashiError `too_large`, `busy`
+ */
+export async function receiveBody({ calls }: Pick<Verifier, 'calls'>, { req }: Context): Promise<Uint8Array> {
+  calls.count--;
+  const body = await readBody(req.raw).finally(() => {
+    calls.count++;
+  });
+  // Its own place is counted already.
+  if (calls.count > CALLS_MAX) throw new AkashiError('busy', { retryAfter: RETRY_SECONDS });
+  return body;
+}
 
 /**
  * The body, never more of it than the limit: a declared length over it is refused before a byte is read, and an
  * undeclared one as soon as it passes.
  * @throws AkashiError `too_large`
  */
-export async function readBody(request: Request): Promise<Uint8Array> {
+async function readBody(request: Request): Promise<Uint8Array> {
   if (Number(request.headers.get('content-length') ?? 0) > BODY_LIMIT) throw new AkashiError('too_large');
   if (request.body === null) return new Uint8Array();
   const reader = request.body.getReader();

@@ -1,7 +1,7 @@
 import { AkashiError, type Session, sessionBody } from '@akashi/circuits';
 import type { Hono } from 'hono';
 import { authenticateOperator, SESSION_IDLE_SECONDS, SESSION_SECONDS } from './caller.ts';
-import { parseBody, readBody } from './input.ts';
+import { parseBody, receiveBody } from './input.ts';
 import { requireOrigin } from './origin.ts';
 import { newToken, tokenHash } from './token.ts';
 import type { Verifier } from './verifier.ts';
@@ -12,7 +12,7 @@ export function addOperatorRoutes(app: Hono, verifier: Verifier): void {
   const { store, now, random } = verifier;
 
   app.post('/v1/sessions', async (c) => {
-    const { token } = parseBody(sessionBody, c.req.raw, await readBody(c.req.raw));
+    const { token } = parseBody(sessionBody, c.req.raw, await receiveBody(verifier, c));
     const session = newToken(random);
     const operator = await store.openSession(
       {
