@@ -11,6 +11,8 @@ export interface PostgresOptions {
   /** `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, of the verifier's role, not of the owner. */
   readonly url: string;
   readonly random: (length: number) => Uint8Array;
+  /** Milliseconds between two turns of looking again (default: 1000), the net under the notices (postgres-notices.ts). */
+  readonly lookAgainMs?: number | undefined;
 }
 
 /** How often a transaction is run again when others were in its way, and the longest wait before, in milliseconds. */
@@ -24,10 +26,10 @@ export class PostgresDatabase implements Database {
   readonly #notices: PostgresNotices;
   readonly #random: (length: number) => Uint8Array;
 
-  private constructor({ url, random }: PostgresOptions) {
-    this.#connections = new PostgresConnections(url);
-    this.#notices = new PostgresNotices(url);
-    this.#random = random;
+  private constructor(options: PostgresOptions) {
+    this.#connections = new PostgresConnections(options.url);
+    this.#notices = new PostgresNotices(options);
+    this.#random = options.random;
   }
 
   /** @throws Error when the server cannot be had, does not hold what it must, or has other tables than this program's */

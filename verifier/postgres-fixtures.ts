@@ -106,8 +106,9 @@ export function postgresHarness(
   };
 }
 
+/** Told of changes only: without the net of looking again, which calls back now and then when nothing changed. */
 export function openTestStore({ url }: TestDatabase): Promise<Store> {
-  return openPostgresStore({ url });
+  return openPostgresStore({ url, lookAgainMs: 600_000 });
 }
 
 /** A cable to the server that can be cut: a TCP proxy. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import pg from 'pg';
 import type { Listener } from './database.ts';
 import { connectionOptions } from './postgres-connections.ts';
+import type { PostgresOptions } from './postgres-database.ts';
 import { Topics } from './topics.ts';
 
 // Changes are told to the other verifiers by NOTIFY, after their commit and many at a time, by a connection of its own that
@@ -36,7 +37,7 @@ export class PostgresNotices {
   #closed = false;
   #retry: NodeJS.Timeout | undefined;
 
-  constructor(url: string) {
+  constructor({ url, lookAgainMs = LOOK_AGAIN_MS }: Pick<PostgresOptions, 'url' | 'lookAgainMs'>) {
     this.#url = url;
     this.#lookAgain = setInterval(() => {
       this.#turn += 1;
@@ -44,7 +45,7 @@ export class PostgresNotices {
       else this.#topics.tellSome(this.#turn % TURNS, TURNS);
       // Of a network that is half open nothing is heard, not even that.
       if (this.#turn % TURNS === 0) void this.#ask('SELECT 1');
-    }, LOOK_AGAIN_MS);
+    }, lookAgainMs);
     this.#lookAgain.unref();
   }
 

@@ -12,10 +12,11 @@ import { type OnVerdict, storeOn } from './store-verbs.ts';
 export async function openPostgresStore({
   url,
   random = randomBytes,
+  lookAgainMs,
   onVerdict,
 }: Pick<PostgresOptions, 'url'> &
   Partial<PostgresOptions> & {
     readonly onVerdict?: OnVerdict | undefined;
   }): Promise<Store> {
-  return storeOn(await PostgresDatabase.open({ url, random }), onVerdict);
+  return storeOn(await PostgresDatabase.open({ url, random, lookAgainMs }), onVerdict);
 }
