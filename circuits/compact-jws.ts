@@ -1,18 +1,13 @@
+import { importPublicKey, sign, verify } from '#es256';
 import { decodeBase64url, encodeBase64url } from './base64url.ts';
 import { AkashiError } from './error.ts';
 import type { PublicJwk } from './jws.ts';
 import { remembered } from './remembered.ts';
 import { jwsOfAnyLength, parse } from './shape.ts';
 
-// Compact JWS (RFC 7515) with ES256 (RFC 7518, section 3.4) on WebCrypto: the one form and the one algorithm that this
-// protocol has. A library for all of JOSE was most of what a phone page loads before anything happens.
+// Compact JWS (RFC 7515) with ES256: the one form and the one algorithm that this protocol has. A library for all of JOSE was most of what a phone page loads before anything happens.
 
-const ES256 = { name: 'ECDSA', hash: 'SHA-256' } as const;
-const P256 = { name: 'ECDSA', namedCurve: 'P-256' } as const;
-
-const importKey = remembered(({ kty, crv, x, y }) =>
-  crypto.subtle.importKey('jwk', { kty, crv, x, y }, P256, false, ['verify']),
-);
+const importKey = remembered(({ x, y }) => importPublicKey(x, y));
 
 export async function signCompact(
   header: { readonly alg: 'ES256'; readonly typ: string; readonly kid?: string; readonly jwk?: PublicJwk },
@@ -20,20 +15,20 @@ export async function signCompact(
   key: CryptoKey,
 ): Promise<string> {
   const signed = `${encodeJson(header)}.${encodeJson(payload)}`;
-  const signature = await crypto.subtle.sign(ES256, key, new TextEncoder().encode(signed));
-  return `${signed}.${encodeBase64url(new Uint8Array(signature))}`;
+  const signature = await sign(key, new TextEncoder().encode(signed));
+  return `${signed}.${encodeBase64url(signature)}`;
 }
 
 /**
  * The payload, after the signature held.
  * @param keyOf checks all of the header, and gives the key for it; what it throws comes through
- * @throws AkashiError `signature_invalid`, `malformed`; DOMException for a key that is no point of the curve
+ * @throws AkashiError `signature_invalid`, `malformed`; DOMException, TypeError in Node, for a key that is no point of the curve
  */
 export async function verifyCompact(jws: string, keyOf: (header: unknown) => PublicJwk): Promise<unknown> {
   const { header, payload, signature } = partsOf(jws);
   const key = await importKey(keyOf(decodeJson(header)));
   const signed = new TextEncoder().encode(`${header}.${payload}`);
-  const holds = await crypto.subtle.verify(ES256, key, decodeBase64url(signature), signed);
+  const holds = await verify(key, decodeBase64url(signature), signed);
   if (!holds) throw new AkashiError('signature_invalid');
   return decodeJson(payload);
 }

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { sha256 } from '#es256';
 import { encodeBase64url } from './base64url.ts';
 import { signCompact, verifyCompact } from './compact-jws.ts';
 import { AkashiError } from './error.ts';
@@ -92,6 +93,5 @@ export async function verifyDpop(proof: string, call: DpopCall): Promise<Verifie
 }
 
 async function bodyHash(body: Uint8Array): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new Uint8Array(body));
-  return encodeBase64url(new Uint8Array(digest));
+  return encodeBase64url(await sha256(new Uint8Array(body)));
 }

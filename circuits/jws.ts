@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { sha256 } from '#es256';
 import { encodeBase64url } from './base64url.ts';
 import { signCompact, verifyCompact } from './compact-jws.ts';
 import { AkashiError } from './error.ts';
@@ -46,8 +47,7 @@ const rootHeaderShape = v.strictObject({
 export const thumbprint = remembered(async ({ kty, crv, x, y }) => {
   // The members in the order of section 3.2; none of these values needs an escape.
   const text = JSON.stringify({ crv, kty, x, y });
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text));
-  return encodeBase64url(new Uint8Array(digest));
+  return encodeBase64url(await sha256(new TextEncoder().encode(text)));
 });
 
 /** Signs `payload` as JSON: compact JWS, ES256, header `{alg, typ, kid}`. */

@@ -1,9 +1,8 @@
 import type { Store } from '@akashi/verifier';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import type { ProofChecker } from '../verifier/checker.ts';
 import { type Outcome, simulate } from './simulation.ts';
 import { type Means, openMeans, Room } from './simulation-room.ts';
-import { signAtOnce } from './simulation-signatures.ts';
 import type { Sabotage } from './simulation-verifiers.ts';
 import type { World } from './simulation-world.ts';
 
@@ -15,12 +14,9 @@ const SEEDS = 500;
 const SEEDS_TO_SEE = 150;
 
 let means: Means;
-let putBack: () => void;
 beforeAll(async () => {
   means = await openMeans();
-  putBack = signAtOnce();
 });
-afterAll(() => putBack());
 
 async function runSeeds(from: number, seeds: number, sabotage?: Sabotage): Promise<readonly Outcome[]> {
   const room = new Room(means);

@@ -1,7 +1,6 @@
 import { parseArgs } from 'node:util';
 import { simulate } from './simulation.ts';
 import { openMeans, Room } from './simulation-room.ts';
-import { signAtOnce } from './simulation-signatures.ts';
 
 const USAGE = `npm run soak:simulation -- [--seeds N] [--from S]
 
@@ -31,7 +30,6 @@ function count(text: string): number {
 
 async function run(seeds: number, from: number): Promise<void> {
   const room = new Room(await openMeans());
-  signAtOnce();
   const began = performance.now();
   const violations: { readonly seed: number; readonly violation: string }[] = [];
   let steps = 0;
