@@ -68,6 +68,7 @@ export async function compileVerifierProcess(folder: string): Promise<string> {
     entryPoints: {
       'verifier-process': fileURLToPath(import.meta.url),
       'checker-worker': join(verifier, 'checker-worker.ts'),
+      'sqlite-writer-thread': join(verifier, 'sqlite-writer-thread.ts'),
     },
     ...{ outdir: folder, bundle: true, platform: 'node', format: 'esm', logLevel: 'error' },
     conditions: ['akashi-source'],
@@ -79,7 +80,7 @@ export async function compileVerifierProcess(folder: string): Promise<string> {
 }
 
 function leaveOthers({ onResolve }: PluginBuild): void {
-  onResolve({ filter: /^[^./]/ }, ({ path, kind }) =>
+  onResolve({ filter: /^[^./#]/ }, ({ path, kind }) =>
     kind === 'entry-point' || path.startsWith('@akashi/') ? undefined : { path, external: true },
   );
 }

@@ -1,4 +1,4 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { parse } from '@akashi/circuits';
 import * as v from 'valibot';
 import {
@@ -8,16 +8,11 @@ import {
   type Lane,
   type ProofChecker,
 } from './checker.ts';
+import { startThread } from './thread.ts';
 import type { VerificationKeys } from './verification-keys.ts';
 
 // A lane that is a worker thread (checker-worker.ts). The thread keeps no process alive unless it has a batch. Whatever
 // goes wrong in it ends it: its batch is refused, and the next one finds a new thread.
-
-// From dist the thread is the compiled file. Inside the repository it needs the loader of TypeScript and the condition by
-// which the packages resolve to their sources: a thread inherits neither from the test runner.
-const FROM_SOURCE = import.meta.url.endsWith('.ts');
-const PROGRAM = new URL(FROM_SOURCE ? './checker-source.mjs' : './checker-worker.js', import.meta.url);
-const OPTIONS = FROM_SOURCE ? { execArgv: ['--conditions=akashi-source'] } : {};
 
 /** A checker on worker threads, which start at once and load the shipped keys. @param workers at least 1 */
 export function workerChecker(
@@ -40,7 +35,7 @@ export function createWorkerLane(): Lane {
   let worker: Worker | undefined = start();
 
   function start(): Worker {
-    const started = new Worker(PROGRAM, OPTIONS);
+    const started = startThread('checker-worker');
     let fault: unknown;
     started.on('message', (message: unknown) => {
       const answered = batch;

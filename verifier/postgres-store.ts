@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { PostgresDatabase, type PostgresOptions } from './postgres-database.ts';
 import type { Store } from './store.ts';
-import { type OnVerdict, storeOn } from './store-verbs.ts';
+import { storeOn } from './store-verbs.ts';
+import type { OnVerdict } from './store-writes.ts';
 
 /**
  * The store on a PostgreSQL server, which several verifiers may share. Its tables are made before, by their owner

@@ -33,7 +33,7 @@ export type ServiceOptions = StoreLocation & {
   /** 0: any free one. */
   readonly port: number;
   readonly hostname?: string;
-  /** Threads that check proofs; 0: none but the one that answers. By default one core is left to that one. */
+  /** Threads that check proofs; by default one core is left to the one that answers. 0: that one does everything, writing to a SQLite file included. */
   readonly proofWorkers?: number;
   /** Origins inside of this verifier's own network where tenants may publish; elsewhere only public addresses. */
   readonly privateOrigins?: readonly string[];
@@ -79,7 +79,10 @@ export async function startVerifier(options: ServiceOptions): Promise<Service> {
   const { clock = systemClock, random = randomBytes, hostname = 'localhost', log } = options;
   const metrics = options.metrics === undefined ? undefined : createMetrics();
   const instruments = metrics?.instruments ?? silentInstruments;
-  const store = await openStore(options, random, instruments.verdict);
+  const store = await openStore(options, random, {
+    onVerdict: instruments.verdict,
+    threads: options.proofWorkers !== 0,
+  });
   const ends: (() => Promise<unknown>)[] = [() => store.close()];
   const end = async () => {
     for (const last of ends.splice(0).reverse()) await last();

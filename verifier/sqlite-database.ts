@@ -12,6 +12,8 @@ export interface SqliteOptions {
   /** Path of the database. The file is made with mode 0600, its folder with 0700. */
   readonly file: string;
   readonly random: (length: number) => Uint8Array;
+  /** Told what was touched after each commit, where listeners are elsewhere. */
+  readonly told?: ((topics: ReadonlySet<string>) => void) | undefined;
 }
 
 /** Milliseconds a writer waits for another process's transaction. All of them are short. */
@@ -45,10 +47,11 @@ export class SqliteDatabase implements Database {
   readonly #prepared = new Map<Statement, Prepared>();
   readonly #random: (length: number) => Uint8Array;
   readonly #topics = new Topics();
+  readonly #told: SqliteOptions['told'];
   #waiting: Waiting[] = [];
 
   /** @throws Error when a setting does not hold, or the tables are of another version */
-  constructor({ file, random }: SqliteOptions) {
+  constructor({ file, random, told }: SqliteOptions) {
     makePrivate(file);
     this.#client = new Client(file, { timeout: BUSY_TIMEOUT });
     try {
@@ -59,6 +62,7 @@ export class SqliteDatabase implements Database {
       throw cause;
     }
     this.#random = random;
+    this.#told = told;
     this.#dialect = sqliteDialect(drizzle({ client: this.#client }));
   }
 
@@ -126,6 +130,7 @@ export class SqliteDatabase implements Database {
       return;
     }
     for (const topic of topics) this.#topics.tell(topic);
+    if (topics.size > 0) this.#told?.(topics);
     for (const answer of answers) answer();
   }
 

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSqliteStore } from './sqlite-store.ts';
+import type { Store } from './store.ts';
 import type { StoreHarness } from './store-fixtures.ts';
 import { race, StorePeer } from './store-peers.ts';
 
@@ -12,10 +13,13 @@ export async function temporaryFolder(): Promise<{ folder: string; remove: () =>
 }
 
 /** A new SQLite store, and two other processes with a store on the same file. */
-export async function openSqliteHarness(peers: readonly StorePeer[]): Promise<StoreHarness> {
+export async function openSqliteHarness(
+  peers: readonly StorePeer[],
+  openStore: (file: string) => Store = (file) => openSqliteStore({ file }),
+): Promise<StoreHarness> {
   const { folder, remove } = await temporaryFolder();
   const file = join(folder, 'data', 'akashi.sqlite');
-  const store = openSqliteStore({ file });
+  const store = openStore(file);
   const open = { task: 'open', engine: 'sqlite', location: file } as const;
   let opened = false;
   return {

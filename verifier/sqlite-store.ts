@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { SqliteDatabase, type SqliteOptions } from './sqlite-database.ts';
 import type { Store } from './store.ts';
-import { type OnVerdict, storeOn } from './store-verbs.ts';
+import { storeOn } from './store-verbs.ts';
+import type { OnVerdict } from './store-writes.ts';
 
 /**
  * The store on one SQLite file, for one machine: several processes may open it, but `subscribe` hears only changes

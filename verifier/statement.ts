@@ -88,7 +88,7 @@ export function command(make: (dialect: Dialect) => { prepare(): { run(): unknow
   };
 }
 
-/** What follows is in this scope. The scope of a verb's beginning is set where it is bound (store-verbs.ts). */
+/** What follows is in this scope. The scope of a verb's beginning is set where it is bound (store-verbs.ts, store-writes.ts). */
 export function* within(scope: Scope): Verb<void> {
   yield { ask: 'scope', scope };
 }

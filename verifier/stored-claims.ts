@@ -12,19 +12,25 @@ import {
   voidPass,
 } from './stored-verifications.ts';
 
+/** A claim, after its code was compared with those of the subject's verifications. What came since is not asked. */
+export type Compared = Omit<Parameters<Store['claim']>[0], 'matches'> & {
+  readonly compared: readonly string[];
+  readonly matching: readonly string[];
+};
+
 export function* claim(
   tx: Transaction,
-  { tenant, subject, purpose, direction, matches }: Parameters<Store['claim']>[0],
+  { tenant, subject, purpose, direction, compared, matching }: Compared,
   actor: Actor,
   now: number,
 ): Verb<VerificationRow | undefined> {
   const candidates: VerificationRecord[] = [];
   for (const unclaimed of yield* holdOfSubject(tenant, subject, 'unclaimed')) {
     const row = yield* settle(tx, unclaimed, now);
-    if (row.claim === 'open' && row.purpose === purpose && row.direction === direction) candidates.push(row);
+    const asked = row.claim === 'open' && row.purpose === purpose && row.direction === direction;
+    if (asked && compared.includes(row.verification)) candidates.push(row);
   }
-  // Every candidate is asked, so that the time does not tell which one it was.
-  const [match] = candidates.filter(({ verification }) => matches(verification));
+  const match = candidates.find(({ verification }) => matching.includes(verification));
   if (match !== undefined) {
     yield* note(tx, match, { actor, at: now, event: 'claim.accepted' });
     const claimedBy = actor.kind === 'operator' ? actor.id : null;

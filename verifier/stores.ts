@@ -1,7 +1,8 @@
 import { openPostgresStore } from './postgres-store.ts';
 import { openSqliteStore } from './sqlite-store.ts';
+import { openSqliteThreadStore } from './sqlite-thread.ts';
 import type { Store } from './store.ts';
-import type { OnVerdict } from './store-verbs.ts';
+import type { OnVerdict } from './store-writes.ts';
 import type { Random } from './token.ts';
 
 /** Where a verifier keeps what it remembers. */
@@ -11,12 +12,15 @@ export type StoreLocation =
   /** A PostgreSQL server, by the URL of the verifier's role, whose tables are there (`akashi migrate`). */
   | { readonly databaseUrl: string };
 
-/** @throws Error when it cannot be had as it must be: see the two stores */
+/**
+ * @param options.threads whether a thread of its own writes to a SQLite file: for whoever answers calls meanwhile
+ * @throws Error when it cannot be had as it must be: see the two stores */
 export async function openStore(
   location: StoreLocation,
   random: Random,
-  onVerdict?: OnVerdict,
+  { onVerdict, threads = false }: { readonly onVerdict?: OnVerdict; readonly threads?: boolean } = {},
 ): Promise<Store> {
-  if ('file' in location) return openSqliteStore({ file: location.file, random, onVerdict });
-  return openPostgresStore({ url: location.databaseUrl, random, onVerdict });
+  if (!('file' in location)) return openPostgresStore({ url: location.databaseUrl, random, onVerdict });
+  const open = threads ? openSqliteThreadStore : openSqliteStore;
+  return open({ file: location.file, random, onVerdict });
 }

@@ -1,0 +1,104 @@
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { setTimeout } from 'node:timers/promises';
+import { MessageChannel, type Worker } from 'node:worker_threads';
+import Client from 'better-sqlite3';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { AuditBroken } from './audit.ts';
+import { openSqliteHarness, temporaryFolder } from './sqlite-fixtures.ts';
+import { openSqliteThreadStore, type WriterThread } from './sqlite-thread.ts';
+import { serveWrites } from './sqlite-writer.ts';
+import type { Store } from './store.ts';
+import { storeContract } from './store-contract.ts';
+import { addTenants, id, NOW, started } from './store-fixtures.ts';
+import { StorePeer } from './store-peers.ts';
+import { startThread } from './thread.ts';
+
+const peers: StorePeer[] = [];
+beforeAll(() => {
+  peers.push(new StorePeer(), new StorePeer());
+});
+afterAll(() => {
+  for (const peer of peers) peer.stop();
+});
+
+/** Both ends of the line in this thread: what travels is copied as between threads. */
+function sameThread(file: string): WriterThread {
+  const { port1, port2 } = new MessageChannel();
+  serveWrites(port2, file);
+  port1.on('close', () => port1.emit('exit', 0));
+  return port1 as unknown as WriterThread;
+}
+
+storeContract('sqlite, written to over a line', () =>
+  openSqliteHarness(peers, (file) => openSqliteThreadStore({ file, random: randomBytes, start: sameThread })),
+);
+
+describe('a thread that writes', () => {
+  let file: string;
+  let remove: () => Promise<void>;
+  let thread: Worker;
+  let store: Store;
+
+  beforeEach(async () => {
+    const temporary = await temporaryFolder();
+    remove = temporary.remove;
+    file = join(temporary.folder, 'akashi.sqlite');
+    store = openSqliteThreadStore({
+      ...{ file, random: randomBytes },
+      start: (path) => {
+        thread = startThread('sqlite-writer-thread', { file: path });
+        return thread;
+      },
+    });
+    await addTenants(store);
+  });
+  afterEach(async () => {
+    await store.close();
+    await remove();
+  });
+
+  it('lets the thread that reads go on while a commit waits', async () => {
+    await started(store, 'v');
+    const holder = new Client(file);
+    holder.exec('BEGIN IMMEDIATE');
+    const cancelled = store.cancel('bank', id('v'), { kind: 'backend' }, NOW);
+    const began = performance.now();
+    for (let i = 0; i < 20; i++) {
+      expect(await store.verification('bank', id('v'), NOW)).toMatchObject({ state: 'pending' });
+      await setTimeout(5);
+    }
+    expect(performance.now() - began).toBeLessThan(2_000);
+    holder.exec('COMMIT');
+    holder.close();
+    expect(await cancelled).toMatchObject({ verdict: 'cancelled' });
+    expect(await store.verification('bank', id('v'), NOW)).toMatchObject({ verdict: 'cancelled' });
+  });
+
+  it('that ends is busy for those who waited, and the next one is another', async () => {
+    await started(store, 'v');
+    const holder = new Client(file);
+    holder.exec('BEGIN IMMEDIATE');
+    const cancelled = store.cancel('bank', id('v'), { kind: 'backend' }, NOW);
+    const first = thread;
+    await first.terminate();
+    await expect(cancelled).rejects.toMatchObject({ code: 'busy' });
+    holder.exec('COMMIT');
+    holder.close();
+    expect(await store.verification('bank', id('v'), NOW)).toMatchObject({ state: 'pending' });
+    expect(await store.cancel('bank', id('v'), { kind: 'backend' }, NOW)).toMatchObject({
+      verdict: 'cancelled',
+    });
+    expect(thread).not.toBe(first);
+  });
+
+  it('says of a broken audit that it is broken', async () => {
+    const other = new Client(file);
+    other.exec('DROP TRIGGER audit_entries_are_linked_once; UPDATE audit_entries SET at = at + 1');
+    other.close();
+    const fault = await store.linkAudit().catch((cause: unknown) => cause);
+    expect(fault).toBeInstanceOf(AuditBroken);
+    expect(fault).toMatchObject({ fault: 'content', at: 1 });
+  });
+});

@@ -1,0 +1,186 @@
+import type { Worker } from 'node:worker_threads';
+import { AkashiError, type ErrorCode } from '@akashi/circuits';
+import { AuditBroken, type AuditFault } from './audit.ts';
+import type { SetVerdict } from './instruments.ts';
+import { SqliteDatabase, type SqliteOptions } from './sqlite-database.ts';
+import type { Store } from './store.ts';
+import { storeOf } from './store-verbs.ts';
+import { type OnVerdict, type WriteName, writesBy } from './store-writes.ts';
+import { startThread } from './thread.ts';
+import { Topics } from './topics.ts';
+
+// A SQLite file that another thread writes to (sqlite-writer.ts, sqlite-writer-thread.ts). A commit waits for the disk, now and then for a tenth of a
+// second while the log goes into the file, and all that time nothing else is done by the thread that waits. Reading waits for
+// nobody, and stays here: SQLite shows a commit to other connections only after its sync, and an answer comes here only after
+// that, so whoever was answered reads what was written.
+
+export type WriterOrder =
+  | {
+      readonly kind: 'write';
+      readonly id: number;
+      readonly name: WriteName;
+      readonly args: readonly unknown[];
+    }
+  | { readonly kind: 'ping'; readonly id: number }
+  | { readonly kind: 'close' };
+
+export type WriterMessage =
+  | { readonly kind: 'topics'; readonly topics: readonly string[] }
+  | { readonly kind: 'verdict'; readonly verdict: SetVerdict }
+  | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
+  | { readonly kind: 'fault'; readonly id: number; readonly fault: SentFault };
+
+/** An error on its way between threads, which would lose its class. */
+export type SentFault =
+  | { readonly class: 'akashi'; readonly code: ErrorCode; readonly retryAfter: number | undefined }
+  | {
+      readonly class: 'audit';
+      readonly fault: AuditFault;
+      readonly tenant: string | null;
+      readonly at: number;
+    }
+  | { readonly class: 'other'; readonly cause: unknown };
+
+export function sentFault(cause: unknown): SentFault {
+  if (cause instanceof AkashiError)
+    return { class: 'akashi', code: cause.code, retryAfter: cause.retryAfter };
+  if (cause instanceof AuditBroken) {
+    return { class: 'audit', fault: cause.fault, tenant: cause.tenant, at: cause.at };
+  }
+  return { class: 'other', cause };
+}
+
+function receivedFault(sent: SentFault): unknown {
+  if (sent.class === 'akashi') return new AkashiError(sent.code, { retryAfter: sent.retryAfter });
+  if (sent.class === 'audit') return new AuditBroken(sent.fault, sent.tenant, sent.at);
+  return sent.cause;
+}
+
+/**
+ * The store on one SQLite file, as `openSqliteStore`, but for what waits for the disk.
+ * @throws Error as `openSqliteStore`
+ */
+export function openSqliteThreadStore({
+  file,
+  random,
+  onVerdict = () => {},
+  start = (path) => startThread('sqlite-writer-thread', { file: path }),
+}: SqliteOptions & {
+  readonly onVerdict?: OnVerdict | undefined;
+  readonly start?: (file: string) => WriterThread;
+}): Store {
+  const reader = new SqliteDatabase({ file, random });
+  const topics = new Topics();
+  const writer = new SqliteWriter(() => start(file), { onVerdict, topics });
+  return storeOf(
+    {
+      gapless: reader.gapless,
+      read: (scope, verb) => reader.read(scope, verb),
+      subscribe: (topic, listener) => topics.subscribe(topic, listener),
+      async ping() {
+        await writer.ping();
+        await reader.ping();
+      },
+      async close() {
+        await writer.close();
+        topics.clear();
+        await reader.close();
+      },
+    },
+    writesBy(
+      (name) =>
+        (...args: unknown[]) =>
+          writer.write(name, args),
+    ),
+  );
+}
+
+/** What serves the orders: a worker thread. */
+export type WriterThread = Pick<Worker, 'on' | 'once' | 'postMessage' | 'ref' | 'unref'>;
+
+interface Waiting {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (cause: unknown) => void;
+}
+
+/** Its thread keeps no process alive unless it is asked something. When it ends by itself, the next order starts another. */
+class SqliteWriter {
+  readonly #start: () => WriterThread;
+  readonly #onVerdict: OnVerdict;
+  readonly #topics: Topics;
+  readonly #waiting = new Map<number, Waiting>();
+  #last = 0;
+  #thread: WriterThread | undefined;
+
+  constructor(
+    start: () => WriterThread,
+    { onVerdict, topics }: { readonly onVerdict: OnVerdict; readonly topics: Topics },
+  ) {
+    this.#start = start;
+    this.#onVerdict = onVerdict;
+    this.#topics = topics;
+    this.#thread = this.#watched();
+  }
+
+  write(name: WriteName, args: readonly unknown[]): Promise<unknown> {
+    return this.#ask((id) => ({ kind: 'write', id, name, args }));
+  }
+
+  async ping(): Promise<void> {
+    await this.#ask((id) => ({ kind: 'ping', id }));
+  }
+
+  /** What was asked before is done and answered first. */
+  async close(): Promise<void> {
+    const thread = this.#thread;
+    if (thread === undefined) return;
+    const ended = new Promise((resolve) => thread.once('exit', resolve));
+    thread.ref();
+    thread.postMessage({ kind: 'close' } satisfies WriterOrder);
+    await ended;
+  }
+
+  #ask(order: (id: number) => WriterOrder): Promise<unknown> {
+    this.#thread ??= this.#watched();
+    const thread = this.#thread;
+    this.#last += 1;
+    const id = this.#last;
+    return new Promise((resolve, reject) => {
+      thread.postMessage(order(id));
+      this.#waiting.set(id, { resolve, reject });
+      thread.ref();
+    });
+  }
+
+  #watched(): WriterThread {
+    const thread = this.#start();
+    let fault: unknown;
+    thread.on('message', (message: WriterMessage) => this.#receive(message));
+    // `error` comes before `exit`; a thread that is ended from outside has only the latter.
+    thread.on('error', (error) => {
+      fault = error;
+    });
+    thread.on('exit', () => {
+      if (this.#thread === thread) this.#thread = undefined;
+      // What was on its way may be committed or not, as when a process ends.
+      const lost = new Error('the writing thread ended', { cause: fault });
+      for (const { reject } of this.#waiting.values()) reject(new AkashiError('busy', { cause: lost }));
+      this.#waiting.clear();
+    });
+    // Last: a listener for messages holds the process again.
+    thread.unref();
+    return thread;
+  }
+
+  #receive(message: WriterMessage): void {
+    if (message.kind === 'topics') for (const topic of message.topics) this.#topics.tell(topic);
+    else if (message.kind === 'verdict') this.#onVerdict(message.verdict);
+    else {
+      const waiting = this.#waiting.get(message.id);
+      this.#waiting.delete(message.id);
+      if (this.#waiting.size === 0) this.#thread?.unref();
+      if (message.kind === 'answer') waiting?.resolve(message.value);
+      else waiting?.reject(receivedFault(message.fault));
+    }
+  }
+}
