@@ -3,13 +3,14 @@ import { once } from 'node:events';
 import {
   appendFileSync,
   existsSync,
-  mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   rmdirSync,
   rmSync,
   statSync,
 } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 // Disks that fail: for one process and its children by the kernel's limits and by strace, for all by their size.
@@ -75,8 +76,8 @@ export interface SmallDisk {
 }
 
 /** A file system of its own, in memory. @throws Error where that cannot be had */
-export function mountSmallDisk(folder: string, mebibytes: number): SmallDisk {
-  mkdirSync(folder, { recursive: true });
+export function mountSmallDisk(mebibytes: number): SmallDisk {
+  const folder = mkdtempSync(join(tmpdir(), 'akashi-disk-'));
   try {
     execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mebibytes}m,mode=755`, 'akashi', folder]);
   } catch (cause) {

@@ -3,7 +3,6 @@ import { parseArgs } from 'node:util';
 import { callFault, familyOf, growthFault, HOW_TO_TRACE, mountSmallDisk, type SmallDisk } from './disk.ts';
 import { type DiskServer, startDiskServer } from './disk-postgres.ts';
 import { type DiskPlace, type DiskResult, diskRounds } from './disk-rounds.ts';
-import { newPrivateFolder } from './run.ts';
 import { setup } from './setup.ts';
 
 const USAGE = `npm run soak:disk -- [--rounds N]
@@ -70,9 +69,10 @@ async function run(rounds: number): Promise<void> {
     for (const [name, placeOf] of Object.entries(FAULTS)) {
       if (!name.includes(values.faults) && values.faults !== '.') continue;
       const postgres = name.startsWith('postgres');
-      const disk = mountSmallDisk(newPrivateFolder(), postgres ? POSTGRES_DISK : SQLITE_DISK);
-      const server = postgres ? await startDiskServer(disk.folder) : undefined;
+      const disk = mountSmallDisk(postgres ? POSTGRES_DISK : SQLITE_DISK);
+      let server: DiskServer | undefined;
       try {
+        if (postgres) server = await startDiskServer(disk.folder);
         const place = placeOf(disk, () => server as DiskServer);
         results.push(await diskRounds(name, rounds, place, (line) => console.error(line)));
         console.error(JSON.stringify(results.at(-1)));
