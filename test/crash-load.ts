@@ -124,7 +124,7 @@ async function presentUntilDone(
   await present(phone, open, await presentation(phone, open, code), told);
 }
 
-async function presentation(phone: LoadPhone, open: OpenRequest, code: string) {
+export async function presentation(phone: LoadPhone, open: OpenRequest, code: string) {
   const [asked] = open.facts;
   if (asked === undefined) throw new TypeError('the policy asks for the PIN');
   const random = (length: number) => crypto.getRandomValues(new Uint8Array(length));

@@ -153,7 +153,7 @@ async function openPlace(engine: CrashStore): Promise<Place> {
   };
 }
 
-async function untilReady(origin: string): Promise<void> {
+export async function untilReady(origin: string): Promise<void> {
   const limit = performance.now() + READY_LIMIT_MS;
   for (;;) {
     const answer = await fetch(`${origin}/v1/health`).catch(() => undefined);
@@ -163,14 +163,14 @@ async function untilReady(origin: string): Promise<void> {
   }
 }
 
-async function untilBusy(told: Told, least: number): Promise<void> {
+export async function untilBusy(told: Told, least: number): Promise<void> {
   const [enough, limit] = [randomInt(least, KILL_AFTER.most), performance.now() + KILL_LIMIT_MS];
   const amount = () => told.verdicts.size + told.starts.size + told.tries.size;
   while (amount() < enough && performance.now() < limit) await setTimeout(1);
   await setTimeout(randomInt(KILL_AFTER.ms));
 }
 
-async function enrolPhones(store: Store, origin: string) {
+export async function enrolPhones(store: Store, origin: string) {
   const { apiKey } = await createTenant(
     store,
     { tenant: TENANT, name: 'Bank', origins: [] },
@@ -196,7 +196,7 @@ function requireKilled(ends: readonly PromiseSettledResult<void>[]): void {
 }
 
 /** What was told and is not so any more. */
-async function countLost(backend: Backend, phones: readonly LoadPhone[], told: Told): Promise<number> {
+export async function countLost(backend: Backend, phones: readonly LoadPhone[], told: Told): Promise<number> {
   let lost = 0;
   for (const [verification, { phone, verdict }] of told.verdicts) {
     const answer = await phone.connection.send({ method: 'GET', path: `/v1/requests/${verification}` });
@@ -225,7 +225,7 @@ function wasStartedFor({ verdicts, sent }: Told, phone: LoadPhone, verification:
 }
 
 /** Presentations that are good although they were used: by the same signature, or signed anew. */
-async function countDoubleUses(phones: readonly LoadPhone[], told: Told): Promise<number> {
+export async function countDoubleUses(phones: readonly LoadPhone[], told: Told): Promise<number> {
   let uses = 0;
   for (const phone of phones) {
     const newest = told.sent.filter((sent) => sent.phone === phone).slice(-TRIED_AGAIN);
@@ -247,7 +247,7 @@ async function useAgain({ phone, verification, body, replay, answered }: Sent, t
 }
 
 /** The audit of the tenant, held as far as it is linked, and what it says was used. */
-class AuditWatch {
+export class AuditWatch {
   holds = true;
   doubleUses = 0;
   readonly #store: Store;

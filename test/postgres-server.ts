@@ -8,13 +8,13 @@ import { delimiter, join } from 'node:path';
 // run. With `DATABASE_URL` (a superuser's) the tests use that server and start none.
 
 /** Where tests find the server (verifier/postgres-fixtures.ts). */
-const SERVER_URL = 'AKASHI_TEST_POSTGRES';
+export const SERVER_URL = 'AKASHI_TEST_POSTGRES';
 
 /** Whoever closes the pipe, by ending in whatever way, ends the server, and its folder goes with it. */
 const LEASH =
   'trap : INT; folder=$1; shift; "$@" & server=$!; read -r _; kill -INT $server; wait $server; rm -rf "$folder"';
 
-const SETTINGS = {
+export const SETTINGS = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
   max_connections: '200',
@@ -75,7 +75,7 @@ function temporary(): string {
 }
 
 /** Of the newest version in PATH or where Debian puts them. */
-function binaryFolder(): string | undefined {
+export function binaryFolder(): string | undefined {
   const debian = '/usr/lib/postgresql';
   const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : [];
   const folders = [
@@ -86,7 +86,7 @@ function binaryFolder(): string | undefined {
 }
 
 /** The server refuses to run as root. */
-function unprivileged(): User | undefined {
+export function unprivileged(): User | undefined {
   if (process.getuid?.() !== 0) return undefined;
   for (const name of ['postgres', 'nobody']) {
     try {
@@ -100,7 +100,7 @@ function unprivileged(): User | undefined {
   throw new Error('PostgreSQL does not run as root, and there is neither a user postgres nor nobody');
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', reject);

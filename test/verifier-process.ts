@@ -13,6 +13,8 @@ import { build, type PluginBuild } from 'esbuild';
 interface ProcessOptions {
   /** For database and log; searched after the run. */
   readonly folder: string;
+  /** Another one for the database, on a disk that can be made to fail. */
+  readonly databaseFolder?: string;
   /** Made on the first start. */
   readonly keysFile: string;
   /** 0 on the first start; the same again afterwards, since the origin holds it. */
@@ -30,6 +32,7 @@ export interface VerifierProcess {
   readonly origin: string;
   readonly port: number;
   readonly file: string;
+  readonly pid: number;
   /** Resolves when the process is gone, with the signal that ended it. */
   readonly ended: Promise<string | null>;
   /** SIGKILL. */
@@ -53,6 +56,7 @@ export async function startVerifierProcess(
     origin,
     port,
     file: databaseOf(options),
+    pid: child.pid ?? 0,
     ended,
     async kill() {
       child.kill('SIGKILL');
@@ -91,8 +95,8 @@ function keepOutput(child: ChildProcess, file: string): void {
   child.stderr?.pipe(output, { end: false });
 }
 
-function databaseOf({ folder }: ProcessOptions): string {
-  return join(folder, 'verifier.db');
+function databaseOf({ folder, databaseFolder = folder }: ProcessOptions): string {
+  return join(databaseFolder, 'verifier.db');
 }
 
 async function run(options: ProcessOptions): Promise<void> {

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Database, Listener } from './database.ts';
 import { type PostgresConnection, PostgresConnections } from './postgres-connections.ts';
-import { answerTo, isClash, isCut, underlying } from './postgres-faults.ts';
+import { answerTo, isClash, isCut, isRefusedWrite, underlying } from './postgres-faults.ts';
 import { checkMigrations } from './postgres-migrations.ts';
 import { PostgresNotices } from './postgres-notices.ts';
 import { checkRole } from './postgres-roles.ts';
@@ -18,6 +18,8 @@ export interface PostgresOptions {
 /** How often a transaction is run again when others were in its way, and the longest wait before, in milliseconds. */
 const CLASHES_MAX = 5;
 const CLASH_WAIT_MS = 20;
+/** For how long an instance whose writes are refused says that it is not ready. Then the next write tells. */
+const REFUSED_MS = 5_000;
 
 /** A server that several verifiers share. Writings are READ COMMITTED: verbs hold the rows that they decide by. */
 export class PostgresDatabase implements Database {
@@ -25,6 +27,8 @@ export class PostgresDatabase implements Database {
   readonly #connections: PostgresConnections;
   readonly #notices: PostgresNotices;
   readonly #random: (length: number) => Uint8Array;
+  /** The last write that the server refused although it answers, and when. */
+  #refused: { readonly cause: unknown; readonly at: number } | undefined;
 
   private constructor(options: PostgresOptions) {
     this.#connections = new PostgresConnections(options.url);
@@ -77,6 +81,7 @@ export class PostgresDatabase implements Database {
       } catch (cause) {
         const clash = isClash(cause) && clashes < CLASHES_MAX;
         const cut = isCut(cause) && !commit.asked && cuts < 1;
+        if (isRefusedWrite(cause)) this.#refused = { cause, at: performance.now() };
         if (!clash && !cut) throw answerTo(cause);
         if (clash) clashes += 1;
         else cuts += 1;
@@ -90,6 +95,8 @@ export class PostgresDatabase implements Database {
   }
 
   async ping(): Promise<void> {
+    const { cause, at } = this.#refused ?? { at: Number.NEGATIVE_INFINITY };
+    if (performance.now() - at < REFUSED_MS) throw answerTo(cause);
     await this.#use(({ client }) => client.query('SELECT 1')).catch((cause: unknown) => {
       throw answerTo(cause);
     });

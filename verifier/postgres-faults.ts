@@ -35,6 +35,11 @@ export function isCut(fault: unknown): boolean {
   );
 }
 
+/** The server refuses writes while it answers reads: no room on its disk, faults of it, read-only. */
+export function isRefusedWrite(fault: unknown): boolean {
+  return /^(?:53100|58|25006)/.test(codeOf(fault));
+}
+
 /** What callers are told: `busy` where waiting may help, else the fault itself, which is an `internal`. */
 export function answerTo(fault: unknown): unknown {
   if (fault instanceof AkashiError) return fault;

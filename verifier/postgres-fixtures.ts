@@ -52,6 +52,8 @@ export async function createTestDatabase({ migrated = true } = {}): Promise<Test
   const database = { superuser: urlOf(), owner: urlOf(roles.owner), url: urlOf(roles.app), role: roles.app };
   if (migrated) await migratePostgres(database.owner, database.role);
   const admin = new pg.Client({ connectionString: database.superuser });
+  // Where a server is made to fail, this connection goes with it.
+  admin.on('error', () => {});
   await admin.connect();
   await admin.query('SET session_replication_role = replica');
   const empty = async () => {

@@ -1,3 +1,4 @@
+import { copyFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import Client from 'better-sqlite3';
 import { count } from 'drizzle-orm';
@@ -8,6 +9,28 @@ import { temporaryFolder } from './sqlite-fixtures.ts';
 import { inserted, selection } from './statement.ts';
 
 // What the callers of one turn of the event loop share, and what they do not.
+
+it('what a process left in its log is in the file, with syncs that held, before anything is written behind it', async () => {
+  const { folder, remove } = await temporaryFolder();
+  const random = (length: number) => new Uint8Array(length);
+  const [left, found] = [join(folder, 'left.sqlite'), join(folder, 'found.sqlite')];
+  const first = new SqliteDatabase({ file: left, random });
+  const other = new Client(left);
+  other.exec('CREATE TABLE numbers (number INTEGER); INSERT INTO numbers VALUES (7)');
+  // As a process that is killed leaves them.
+  for (const end of ['', '-wal']) copyFileSync(`${left}${end}`, `${found}${end}`);
+  expect(statSync(`${found}-wal`).size).toBeGreaterThan(0);
+  const second = new SqliteDatabase({ file: found, random });
+  // The file alone has it.
+  copyFileSync(found, join(folder, 'alone.sqlite'));
+  const alone = new Client(join(folder, 'alone.sqlite'));
+  expect(alone.prepare('SELECT number FROM numbers').pluck().get()).toBe(7);
+  alone.close();
+  other.close();
+  await first.close();
+  await second.close();
+  await remove();
+});
 
 describe('verbs that share a commit', () => {
   let db: SqliteDatabase;

@@ -4,6 +4,7 @@ import Client, { type Database as SqliteClient } from 'better-sqlite3';
 import { drizzle } from 'drizzle-orm/better-sqlite3';
 import type { Database, Listener } from './database.ts';
 import { type Dialect, sqliteDialect } from './dialects.ts';
+import { answerTo, isDiskFault } from './sqlite-faults.ts';
 import { migrate } from './sqlite-migrations.ts';
 import type { Scope, Statement, Step, Verb, Writing } from './statement.ts';
 import { Topics } from './topics.ts';
@@ -39,7 +40,16 @@ interface Prepared {
   run(values: unknown): { readonly changes: number };
 }
 
-/** One connection with everything that must hold of it. */
+/**
+ * One connection with everything that must hold of it.
+ *
+ * It is kept when the disk fails. After a failed sync the kernel takes the pages for written although they are not (Linux,
+ * fsync(2)), and only what is written again gets to the disk. SQLite does that: the frames of a commit that failed are not
+ * in its index of the log, so the next commit writes over each of them, and a checkpoint that failed is done again from
+ * the log. Closing and opening would not: recovery takes frames for committed that the kernel holds and the disk
+ * may lack, and a power cut would lose all that was acknowledged behind them. Where a process ended in between, the
+ * next one gets rid of such frames before it writes anything ({@link emptyLog}).
+ */
 export class SqliteDatabase implements Database {
   readonly gapless = true;
   readonly #client: SqliteClient;
@@ -49,6 +59,8 @@ export class SqliteDatabase implements Database {
   readonly #topics = new Topics();
   readonly #told: SqliteOptions['told'];
   #waiting: Waiting[] = [];
+  /** The disk failed, and has not been seen to work since. */
+  #faulty = false;
 
   /** @throws Error when a setting does not hold, or the tables are of another version */
   constructor({ file, random, told }: SqliteOptions) {
@@ -56,6 +68,7 @@ export class SqliteDatabase implements Database {
     this.#client = new Client(file, { timeout: BUSY_TIMEOUT });
     try {
       configure(this.#client);
+      emptyLog(this.#client);
       migrate(this.#client);
     } catch (cause) {
       this.#client.close();
@@ -87,15 +100,30 @@ export class SqliteDatabase implements Database {
 
   /** Runs `verb` outside a transaction: nothing comes between its statements, since nothing awaits. */
   async read<R>(_scope: Scope, verb: () => Verb<R>): Promise<R> {
-    return this.#run(verb());
+    try {
+      return this.#run(verb());
+    } catch (cause) {
+      throw this.#noted(cause);
+    }
   }
 
   subscribe(topic: string, listener: Listener): () => void {
     return this.#topics.subscribe(topic, listener);
   }
 
+  /** Pages in memory can be read from a dead disk: after a fault only a write that reached it, log and file, is an answer. */
   async ping(): Promise<void> {
-    this.#client.prepare('SELECT 1').get();
+    try {
+      if (this.#faulty) {
+        // Writes a page as it is.
+        this.#client.transaction(() => this.#client.pragma('user_version = 0')).immediate();
+        this.#client.pragma('wal_checkpoint(PASSIVE)');
+        this.#faulty = false;
+      }
+      this.#client.prepare('SELECT 1').get();
+    } catch (cause) {
+      throw this.#noted(cause);
+    }
   }
 
   /** Everything goes from the log into the one file, so that the file alone is a good backup. */
@@ -103,8 +131,16 @@ export class SqliteDatabase implements Database {
     this.#commitWaiting();
     this.#topics.clear();
     if (!this.#client.open) return;
-    this.#client.pragma('wal_checkpoint(TRUNCATE)');
-    this.#client.close();
+    try {
+      emptyLog(this.#client);
+    } finally {
+      this.#client.close();
+    }
+  }
+
+  #noted(cause: unknown): unknown {
+    if (isDiskFault(cause)) this.#faulty = true;
+    return answerTo(cause);
   }
 
   #commitWaiting(): void {
@@ -118,15 +154,16 @@ export class SqliteDatabase implements Database {
       try {
         answers.push(run(topics));
       } catch (cause) {
-        // Some faults of the disk make SQLite undo the whole transaction: then nothing of the group stands.
-        if (!this.#client.inTransaction) throw cause;
-        answers.push(() => reject(cause));
+        // After a fault of the disk nobody knows what of the verb was undone: then nothing of the group stands.
+        if (!this.#client.inTransaction || isDiskFault(cause)) throw cause;
+        answers.push(() => reject(answerTo(cause)));
       }
     };
     try {
       this.#client.transaction(() => group.forEach(run)).immediate();
     } catch (cause) {
-      for (const { reject } of group) reject(cause);
+      const answer = this.#noted(cause);
+      for (const { reject } of group) reject(answer);
       return;
     }
     for (const topic of topics) this.#topics.tell(topic);
@@ -191,6 +228,11 @@ function configure(client: SqliteClient): void {
   for (const [name, value] of Object.entries(held)) {
     if (client.pragma(name, { simple: true }) !== value) throw new Error(`sqlite does not hold ${name}`);
   }
+}
+
+/** Everything goes from the log into the file, with syncs that hold, and the log begins anew. Not while others read. */
+function emptyLog(client: SqliteClient): void {
+  client.pragma('wal_checkpoint(TRUNCATE)');
 }
 
 /** SQLite may refuse this at once, without waiting, to all but one of several processes that open a new file. */

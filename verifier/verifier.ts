@@ -35,7 +35,7 @@ export interface LogEntry {
   readonly route?: string;
   readonly status?: number;
   readonly ms?: number;
-  /** Class of what was thrown, and where; never its message. */
+  /** Class of what was thrown, its code in capitals (of SQLite, PostgreSQL or the system), and where; never its message. */
   readonly fault?: string;
 }
 
@@ -149,9 +149,10 @@ export function runHook(verifier: Verifier, event: string, hook: () => Promise<v
     .catch((error: unknown) => verifier.log({ level: 'warn', event, fault: faultOf(error) }));
 }
 
-/** What the log may say of something thrown: its class and the first place in the stack, not its message. */
+/** What the log may say of something thrown: its class, its code and the first place in the stack, not its message. */
 export function faultOf(error: unknown): string {
   if (!(error instanceof Error)) return typeof error;
-  const place = error.stack?.split('\n').find((line) => /^\s+at /.test(line));
-  return `${error.name}${place === undefined ? '' : ` ${place.trim()}`}`;
+  const code = 'code' in error && /^[A-Z0-9_]{3,40}$/.test(String(error.code)) ? [error.code] : [];
+  const place = error.stack?.split('\n').find((line) => /^\s+at /.test(line)) ?? '';
+  return [error.name, ...code, place.trim()].filter(Boolean).join(' ');
 }
