@@ -14,7 +14,7 @@ import { race, StorePeer } from './store-peers.ts';
 const READY_TRIES = 200;
 const TABLES = Object.values(schema).filter((value) => is(value, PgTable));
 
-/** A database of its own for one file of tests, on the server that the run has started (test/postgres-server.ts). */
+/** A database of its own for one file of tests, on the server that the run has started (postgres-server.ts). */
 export interface TestDatabase {
   /** Of the three roles: who made the server, who owns the tables, who the verifier is. */
   readonly superuser: string;
@@ -26,9 +26,11 @@ export interface TestDatabase {
   remove(): Promise<void>;
 }
 
-/** @throws Error when the run has no server */
-export async function createTestDatabase({ migrated = true } = {}): Promise<TestDatabase> {
-  const server = process.env.AKASHI_TEST_POSTGRES;
+/** @throws Error when the run has no server, and none is given */
+export async function createTestDatabase({
+  migrated = true,
+  server = process.env.AKASHI_TEST_POSTGRES,
+}: { readonly migrated?: boolean; readonly server?: string | undefined } = {}): Promise<TestDatabase> {
   if (server === undefined) {
     throw new Error(
       'these tests need PostgreSQL: install its server (Debian: postgresql, as .ci/prepare does), or set DATABASE_URL',
@@ -52,6 +54,8 @@ export async function createTestDatabase({ migrated = true } = {}): Promise<Test
   const database = { superuser: urlOf(), owner: urlOf(roles.owner), url: urlOf(roles.app), role: roles.app };
   if (migrated) await migratePostgres(database.owner, database.role);
   const admin = new pg.Client({ connectionString: database.superuser });
+  // Of a server that is ended under its tests.
+  admin.on('error', () => {});
   await admin.connect();
   await admin.query('SET session_replication_role = replica');
   const empty = async () => {
