@@ -54,10 +54,7 @@ export interface InstancesFigures extends Usage {
 }
 
 /** @throws Error for anything but a pass, wherever */
-export async function measureInstances(
-  amounts: InstancesAmounts,
-  prover: Prover,
-): Promise<InstancesFigures> {
+export async function measureInstances(amounts: InstancesAmounts, prover: Prover): Promise<InstancesFigures> {
   const { verifiers: count, phones, seconds, warmUpSeconds = WARM_UP_SECONDS, tenants = TENANTS } = amounts;
   const folder = await mkdtemp(join(tmpdir(), 'akashi-instances-'));
   const server = await startPostgresServer({ folder: tmpdir() });

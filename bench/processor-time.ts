@@ -36,7 +36,10 @@ function statOf(file: string) {
   } catch {
     return undefined;
   }
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ').map(Number);
+  const fields = text
+    .slice(text.lastIndexOf(')') + 2)
+    .split(' ')
+    .map(Number);
   const [, parent = 0, , , , , , , , , , user = 0, system = 0, goneUser = 0, goneSystem = 0] = fields;
   return { parent, own: (user + system) * TICK_MS, ofGone: (goneUser + goneSystem) * TICK_MS };
 }

@@ -30,7 +30,10 @@ export interface TestDatabase {
 export async function createTestDatabase({
   migrated = true,
   server = process.env.AKASHI_TEST_POSTGRES,
-}: { readonly migrated?: boolean; readonly server?: string | undefined } = {}): Promise<TestDatabase> {
+}: {
+  readonly migrated?: boolean;
+  readonly server?: string | undefined;
+} = {}): Promise<TestDatabase> {
   if (server === undefined) {
     throw new Error(
       'these tests need PostgreSQL: install its server (Debian: postgresql, as .ci/prepare does), or set DATABASE_URL',

@@ -63,7 +63,7 @@ function tenantVerbs({ read, write }: Binders) {
     session: async (sessionHash, touch, now) => {
       const found = await findSession(sessionHash, now);
       if (found?.due && touch) await touchSession(sessionHash, now);
-      return found?.operator;
+      return found && { operator: found.operator, tenant: found.tenant };
     },
     closeSession: write(byKey, operators.closeSession),
     takeLimits: write(([first]) => ofTenant(first?.tenant ?? ''), tenants.takeLimits),
