@@ -48,7 +48,7 @@ export interface CrashResult {
 }
 
 const PHONES = 4;
-const TENANT = 'aoba';
+export const TENANT = 'aoba';
 const AUDIT_PAGE = 1000;
 /** The kill comes after so many things were told, and so many milliseconds: at any step of a verification. */
 const KILL_AFTER = { least: 4, most: 40, ms: 30 } as const;
@@ -196,7 +196,7 @@ function requireKilled(ends: readonly PromiseSettledResult<void>[]): void {
 }
 
 /** What was told and is not so any more. */
-async function countLost(backend: Backend, phones: readonly LoadPhone[], told: Told): Promise<number> {
+export async function countLost(backend: Backend, phones: readonly LoadPhone[], told: Told): Promise<number> {
   let lost = 0;
   for (const [verification, { phone, verdict }] of told.verdicts) {
     const answer = await phone.connection.send({ method: 'GET', path: `/v1/requests/${verification}` });
@@ -225,7 +225,7 @@ function wasStartedFor({ verdicts, sent }: Told, phone: LoadPhone, verification:
 }
 
 /** Presentations that are good although they were used: by the same signature, or signed anew. */
-async function countDoubleUses(phones: readonly LoadPhone[], told: Told): Promise<number> {
+export async function countDoubleUses(phones: readonly LoadPhone[], told: Told): Promise<number> {
   let uses = 0;
   for (const phone of phones) {
     const newest = told.sent.filter((sent) => sent.phone === phone).slice(-TRIED_AGAIN);
@@ -247,7 +247,7 @@ async function useAgain({ phone, verification, body, replay, answered }: Sent, t
 }
 
 /** The audit of the tenant, held as far as it is linked, and what it says was used. */
-class AuditWatch {
+export class AuditWatch {
   holds = true;
   doubleUses = 0;
   readonly #store: Store;

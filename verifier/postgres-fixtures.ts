@@ -124,8 +124,8 @@ export interface Cable {
   /** Ends every connection; with `refuse`, those that come as well, until it is mended. */
   cut(refuse?: boolean): void;
   mend(): void;
-  /** Connections that there are carry nothing any more, and nobody is told. */
-  freeze(): void;
+  /** Connections that there are carry nothing any more, and nobody is told; with `all`, nor do those that come. */
+  freeze(all?: boolean): void;
   /** Takes what goes to the server next and has this text, and then cuts: the answer never arrives. */
   cutBehind(text: string): void;
   close(): Promise<void>;
@@ -135,6 +135,7 @@ export async function layCable(to: string): Promise<Cable> {
   const target = new URL(to);
   const open = new Set<Socket>();
   let refusing = false;
+  let swallowing = false;
   let last: string | undefined;
   const end = () => {
     for (const socket of open) socket.destroy();
@@ -142,6 +143,10 @@ export async function layCable(to: string): Promise<Cable> {
   };
   const server = createServer((near) => {
     if (refusing) return void near.destroy();
+    if (swallowing) {
+      open.add(near.resume().on('error', () => {}));
+      return;
+    }
     const far = connect(Number(target.port || 5432), target.hostname);
     let drained = false;
     for (const socket of [near, far]) {
@@ -175,8 +180,10 @@ export async function layCable(to: string): Promise<Cable> {
     },
     mend() {
       refusing = false;
+      swallowing = false;
     },
-    freeze() {
+    freeze(all = false) {
+      swallowing = all;
       for (const socket of open) socket.removeAllListeners('data').resume();
     },
     cutBehind(text) {
