@@ -115,7 +115,7 @@ async function inConversation<T>(
   work: (conversation: Conversation) => Promise<T>,
 ): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'akashi-download-'));
-  const verifier = await startVerifierProcess(folder, { tenants: 1, operatorsEach: 1, origin: site.origin });
+  const verifier = await startVerifierProcess(folder, { tenants: 1, operatorsEach: 1, page: site.origin });
   try {
     const { origin, tenants } = verifier;
     const [{ tenant, apiKey, signIns } = { tenant: '', apiKey: '', signIns: [] }] = tenants;

@@ -25,9 +25,17 @@ export interface ServiceConnection {
   close(): void;
 }
 
-/** @param sockets at most, for calls and streams together */
-export function openServiceConnection(origin: string, sockets: number): ServiceConnection {
-  const { hostname, port } = new URL(origin);
+/**
+ * @param sockets at most to each port, for calls and streams together
+ * @param ports of several verifiers with this origin: each call goes to the next one, as a balancer would have it
+ */
+export function openServiceConnection(
+  origin: string,
+  sockets: number,
+  ports: readonly number[] = [Number(new URL(origin).port)],
+): ServiceConnection {
+  const { hostname } = new URL(origin);
+  let calls = 0;
   const agent = new Agent({ keepAlive: true, maxSockets: sockets, maxFreeSockets: sockets, noDelay: true });
 
   const answer = ({ method, path, headers, body }: ServiceCall) =>
@@ -35,7 +43,7 @@ export function openServiceConnection(origin: string, sockets: number): ServiceC
       const outgoing = request({
         agent,
         hostname,
-        port,
+        port: ports[calls++ % ports.length],
         method,
         path,
         headers:

@@ -62,7 +62,7 @@ export interface ServiceOptions extends ServiceAmounts {
 }
 
 /** A customer with a phone, and the desks that ask, each in turn. */
-interface Caller {
+export interface Caller {
   readonly phone: ServicePhone;
   readonly desks: ServiceDesk[];
 }
@@ -112,10 +112,10 @@ export async function measureService(options: ServiceOptions): Promise<Results['
   }
 }
 
-async function openCallers(
+export async function openCallers(
   { origin, tenants }: VerifierProcess,
   connection: ServiceConnection,
-  { prover }: ServiceOptions,
+  { prover }: Pick<ServiceOptions, 'prover'>,
 ): Promise<readonly Caller[]> {
   const keys = await generateIssuerKeys();
   const open = async ({ tenant, apiKey, signIns }: BenchTenant): Promise<Caller> => {
@@ -165,7 +165,7 @@ async function oneByOne(callers: readonly Caller[], runs: number): Promise<numbe
   return times;
 }
 
-interface Load {
+export interface Load {
   readonly times: readonly number[];
   readonly seconds: number;
   readonly loadMs: number;
@@ -173,7 +173,7 @@ interface Load {
 }
 
 /** Whole verifications until the time is over; those that are read after it do not count. */
-async function underLoad(
+export async function underLoad(
   callers: readonly Caller[],
   lanes: number,
   seconds: number,

@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parse } from '@akashi/circuits';
@@ -10,6 +11,8 @@ import {
   createSignInLink,
   createTenant,
   openKeys,
+  parseKeysDocument,
+  type Store,
   startVerifier,
 } from '@akashi/verifier';
 import * as v from 'valibot';
@@ -23,35 +26,54 @@ const tenantShape = v.strictObject({
   /** One-use sign-in tokens, each of another operator. */
   signIns: v.array(v.string()),
 });
-const readyShape = v.strictObject({ origin: v.string(), tenants: v.array(tenantShape) });
+const readyShape = v.strictObject({ origin: v.string(), port: v.number(), tenants: v.array(tenantShape) });
+const optionsShape = v.strictObject({
+  folder: v.string(),
+  tenants: v.number(),
+  operatorsEach: v.number(),
+  page: v.optional(v.string()),
+  databaseUrl: v.optional(v.string()),
+  origin: v.optional(v.string()),
+});
 const usageShape = v.strictObject({ user: v.number(), system: v.number() });
 
 export type BenchTenant = v.InferOutput<typeof tenantShape>;
 
 export interface VerifierProcess extends v.InferOutput<typeof readyShape> {
+  readonly pid: number;
   /** Milliseconds of processor time that it took so far, all its threads together. */
   processorMs(): Promise<number>;
   stop(): Promise<void>;
 }
 
 export interface VerifierAmounts {
+  /** Those that this process makes; one beside others finds theirs in the database. */
   readonly tenants: number;
   readonly operatorsEach: number;
-  /** Of the tenants' pages. */
+  /** Origin of the tenants' pages. */
+  readonly page?: string;
+  /** A PostgreSQL database in the place of a file. */
+  readonly databaseUrl?: string;
+  /** The public origin; by default the address that it listens at. */
   readonly origin?: string;
 }
 
 /**
  * Starts a verifier on this machine with tenants and their operators.
- * @param folder empty, for its database
+ * @param folder for its database and its keys; several on one database share it
  */
 export async function startVerifierProcess(
   folder: string,
-  { tenants, operatorsEach, origin = '' }: VerifierAmounts,
+  amounts: VerifierAmounts,
 ): Promise<VerifierProcess> {
-  const args = [folder, String(tenants), String(operatorsEach), origin];
-  const child = fork(fileURLToPath(import.meta.url), args, {
-    execArgv: ['--conditions=akashi-source', '--import', 'tsx'],
+  const options: Options = { folder, ...amounts };
+  const child = fork(fileURLToPath(import.meta.url), [JSON.stringify(options)], {
+    execArgv: [
+      ...(process.env.AKPROF ? ['--cpu-prof', '--cpu-prof-dir=out/prof'] : []),
+      '--conditions=akashi-source',
+      '--import',
+      'tsx',
+    ],
   });
   const ended = once(child, 'exit');
   const [first]: unknown[] = await Promise.race([once(child, 'message'), ended]);
@@ -59,6 +81,7 @@ export async function startVerifierProcess(
   const ready = parse(readyShape, first);
   return {
     ...ready,
+    pid: child.pid ?? 0,
     async processorMs() {
       child.send('usage');
       const [message]: unknown[] = await Promise.race([once(child, 'message'), ended]);
@@ -72,34 +95,52 @@ export async function startVerifierProcess(
   };
 }
 
-async function run(folder: string, tenants: number, operatorsEach: number, page: string): Promise<void> {
-  const random = (length: number) => new Uint8Array(randomBytes(length));
-  const now = Math.floor(Date.now() / 1000);
+type Options = v.InferOutput<typeof optionsShape>;
+
+const random = (length: number) => new Uint8Array(randomBytes(length));
+const now = () => Math.floor(Date.now() / 1000);
+
+async function run({ folder, databaseUrl, origin, ...amounts }: Options): Promise<void> {
+  const keysFile = join(folder, 'keys.json');
   const verifier = await startVerifier({
-    file: join(folder, 'akashi.db'),
-    keys: async (origin) => openKeys((await createDevelopmentKeys(origin, now, random)).keys),
+    ...(databaseUrl === undefined ? { file: join(folder, 'akashi.db') } : { databaseUrl }),
+    ...(origin === undefined ? {} : { origin }),
+    async keys(own) {
+      if (!existsSync(keysFile)) {
+        const { keys } = await createDevelopmentKeys(own, now(), random);
+        writeFileSync(keysFile, JSON.stringify(keys), { mode: 0o600 });
+      }
+      return openKeys(parseKeysDocument(readFileSync(keysFile, 'utf8')));
+    },
     port: 0,
     log: () => undefined,
   });
-  const { origin, store } = verifier;
+  const tenants = await makeTenants(verifier.store, amounts);
+  process.once('disconnect', () => void verifier.close());
+  process.on('message', () => process.send?.(process.cpuUsage()));
+  process.send?.({ origin: verifier.origin, port: verifier.port, tenants });
+}
+
+async function makeTenants(
+  store: Store,
+  { tenants, operatorsEach, page }: Pick<Options, 'tenants' | 'operatorsEach' | 'page'>,
+): Promise<readonly BenchTenant[]> {
   const made: BenchTenant[] = [];
   for (let i = 1; i <= tenants; i++) {
     const tenant = `bench-${i}`;
-    const origins = page === '' ? [] : [page];
-    const { apiKey } = await createTenant(store, { tenant, name: `Bench ${i}`, origins }, now, random);
+    const origins = page === undefined ? [] : [page];
+    const { apiKey } = await createTenant(store, { tenant, name: `Bench ${i}`, origins }, now(), random);
     const signIns: string[] = [];
     for (let n = 1; n <= operatorsEach; n++) {
       const role = 'operator';
-      const operator = await createOperator(store, { tenant, name: `Operator ${n}`, role }, now, random);
-      signIns.push(await createSignInLink(store, tenant, operator, now, random));
+      const operator = await createOperator(store, { tenant, name: `Operator ${n}`, role }, now(), random);
+      signIns.push(await createSignInLink(store, tenant, operator, now(), random));
     }
     made.push({ tenant, apiKey, signIns });
   }
-  process.once('disconnect', () => void verifier.close());
-  process.on('message', () => process.send?.(process.cpuUsage()));
-  process.send?.({ origin, tenants: made });
+  return made;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await run(process.argv[2] ?? '', Number(process.argv[3]), Number(process.argv[4]), process.argv[5] ?? '');
+  await run(parse(optionsShape, JSON.parse(process.argv[2] ?? '')));
 }

@@ -75,9 +75,14 @@ export async function startUnder(backend: Backend, subject: string, key: string)
   });
 }
 
-/** Verifications one after the other: declined, reported, failed, passed. Ends when no answer comes any more. */
-export async function keepBusy(backend: Backend, phone: LoadPhone, told: Told): Promise<void> {
-  for (let i = randomInt(8); ; i++) {
+/** Verifications one after the other: declined, reported, failed, passed. Ends when no answer comes any more, or enough did. */
+export async function keepBusy(
+  backend: Backend,
+  phone: LoadPhone,
+  told: Told,
+  enough: () => boolean = () => false,
+): Promise<void> {
+  for (let i = randomInt(8); !enough(); i++) {
     const key = newId();
     const started = await startUnder(backend, phone.subject, key);
     if (started.status === 429) {

@@ -48,7 +48,7 @@ export interface CrashResult {
 }
 
 const PHONES = 4;
-const TENANT = 'aoba';
+export const TENANT = 'aoba';
 const AUDIT_PAGE = 1000;
 /** The kill comes after so many things were told, and so many milliseconds: at any step of a verification. */
 const KILL_AFTER = { least: 4, most: 40, ms: 30 } as const;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { binaryFolder, freePort, SERVER_URL, SETTINGS, unprivileged } from './postgres-server.ts';
+import { binaryFolder, freePort, SERVER_URL, SETTINGS, unprivileged } from '../verifier/postgres-server.ts';
 
 // A PostgreSQL server on a disk that can be made to fail, under a supervisor as systemd is one: after a panic whose recovery
 // fails too, the server ends, and somebody has to start it.

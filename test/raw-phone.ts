@@ -75,8 +75,11 @@ export interface RawCall {
 export interface RawConnection {
   /** Signs, sends, and gives whatever comes back. */
   send(call: RawCall): Promise<Response>;
-  /** A call that is signed and not sent: what is in it can be timed or sent several times at once. */
-  prepare(call: RawCall): Promise<() => Promise<Response>>;
+  /**
+   * A call that is signed and not sent: what is in it can be timed or sent several times at once, and to another address
+   * than the verifier's origin.
+   */
+  prepare(call: RawCall): Promise<(address?: string) => Promise<Response>>;
 }
 
 /** A connection by this key. */
@@ -95,8 +98,8 @@ export function connect(verifier: string, key: DeviceKey): RawConnection {
       },
       ...(text === undefined ? {} : { body: text }),
     };
-    return async () => {
-      const response = await listingFetch(`${verifier}${path}${query ? `?${query}` : ''}`, init);
+    return async (address = verifier) => {
+      const response = await listingFetch(`${address}${path}${query ? `?${query}` : ''}`, init);
       nonce = response.headers.get('DPoP-Nonce') ?? nonce;
       return response;
     };

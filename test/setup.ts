@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startPostgres } from './postgres-server.ts';
+import { startPostgres } from '../verifier/postgres-server.ts';
 import { listedSecrets, RUN_FOLDER, secretsFile, tracesFolder } from './run.ts';
 import { filesBelow, searchFolder } from './search.ts';
 

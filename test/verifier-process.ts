@@ -19,6 +19,8 @@ interface ProcessOptions {
   readonly keysFile: string;
   /** 0 on the first start; the same again afterwards, since the origin holds it. */
   readonly port: number;
+  /** By default the address that it listens at. */
+  readonly origin?: string;
   /** A PostgreSQL database in the place of the file. */
   readonly databaseUrl?: string;
   /**
@@ -31,10 +33,13 @@ interface ProcessOptions {
 export interface VerifierProcess {
   readonly origin: string;
   readonly port: number;
+  /** Where it listens, whatever its origin is. */
+  readonly address: string;
   readonly file: string;
   readonly pid: number;
   /** Resolves when the process is gone, with the signal that ended it. */
   readonly ended: Promise<string | null>;
+  alive(): boolean;
   /** SIGKILL. */
   kill(): Promise<void>;
 }
@@ -55,9 +60,11 @@ export async function startVerifierProcess(
   return {
     origin,
     port,
+    address: `http://localhost:${port}`,
     file: databaseOf(options),
     pid: child.pid ?? 0,
     ended,
+    alive: () => child.exitCode === null && child.signalCode === null,
     async kill() {
       child.kill('SIGKILL');
       await ended;
@@ -100,15 +107,16 @@ function databaseOf({ folder, databaseFolder = folder }: ProcessOptions): string
 }
 
 async function run(options: ProcessOptions): Promise<void> {
-  const { folder, keysFile, port, databaseUrl, dieBeforeAnswering } = options;
+  const { folder, keysFile, port, origin, databaseUrl, dieBeforeAnswering } = options;
   const service = await startVerifier({
     ...(databaseUrl === undefined ? { file: databaseOf(options) } : { databaseUrl }),
+    ...(origin === undefined ? {} : { origin }),
     port,
     hostname: 'localhost',
-    async keys(origin) {
+    async keys(own) {
       if (!existsSync(keysFile)) {
         const now = Math.floor(Date.now() / 1000);
-        const { keys } = await createDevelopmentKeys(origin, now, randomBytes);
+        const { keys } = await createDevelopmentKeys(own, now, randomBytes);
         writeFileSync(keysFile, JSON.stringify(keys), { mode: 0o600 });
       }
       return openKeys(parseKeysDocument(readFileSync(keysFile, 'utf8')));

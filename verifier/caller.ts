@@ -76,9 +76,9 @@ async function operatorOf(
   kind: CallKind,
 ): Promise<Caller> {
   const sessionHash = tokenHash(token);
-  const operator = await store.session(sessionHash, kind === 'action', now());
-  const tenant = operator && (await store.tenant(operator.tenant));
-  if (operator === undefined || tenant === undefined) throw new AkashiError('unauthorized');
+  const found = await store.session(sessionHash, kind === 'action', now());
+  if (found === undefined) throw new AkashiError('unauthorized');
+  const { operator, tenant } = found;
   const actor: Actor = { kind: 'operator', id: operator.operator };
   return { kind: 'operator', tenant, operator, sessionHash, actor, body };
 }

@@ -38,67 +38,77 @@ interface Prepared {
   execute(values: Values): Promise<unknown>;
 }
 
-const names = new WeakMap<Statement, string>();
-let named = 0;
+/**
+ * Statements as drizzle builds them, once for all connections: building one takes longer than running it. Their names are
+ * the same everywhere, since a server keeps prepared statements by name, for each connection.
+ */
+class Statements {
+  readonly #built = new Map<Statement, Prepared>();
+  readonly #dialect: Dialect;
+  #client: pg.PoolClient | undefined;
 
-/** The same in each connection: a server keeps prepared statements by name, for each connection. */
-function nameOf(statement: Statement): string {
-  let name = names.get(statement);
-  if (name === undefined) {
-    named += 1;
-    name = `akashi_${named}`;
-    names.set(statement, name);
+  constructor() {
+    const query = (config: pg.QueryConfig, values: unknown[]) => this.#client?.query(config, values);
+    this.#dialect = postgresDialect(drizzle({ client: { query } as unknown as pg.PoolClient }));
   }
-  return name;
+
+  execute(client: pg.PoolClient, statement: Statement, values: Values): Promise<unknown> {
+    let built = this.#built.get(statement);
+    if (built === undefined) {
+      const made = statement.make(this.#dialect) as { prepare(name: string): Prepared };
+      built = made.prepare(`akashi_${this.#built.size + 1}`);
+      this.#built.set(statement, built);
+    }
+    // drizzle hands its text to the driver before it returns.
+    this.#client = client;
+    return built.execute(values);
+  }
 }
 
 /**
- * One connection, with the statements that it has prepared and the scope that it is in. What is sent is answered in its
+ * One connection, and the scope that it is in. What is sent is answered in its
  * order, so nothing waits for an answer that nobody needs (`pipeline`): a transaction takes as many round trips as it has
  * rows to decide by, and one for its commit.
  */
 export class PostgresConnection {
   readonly client: pg.PoolClient;
-  readonly #dialect: Dialect;
-  readonly #prepared = new Map<Statement, Prepared>();
+  readonly #statements: Statements;
   /** What was sent since the verb began, in order. */
   #sent: Promise<unknown>[] = [];
-  /** Scope of the session, and of the transaction that is open; not known after a fault. */
-  #sessionScope: string | undefined;
-  #localScope: string | undefined;
+  /** Scope of the session, and of the transaction that is open; not known at first and after a fault. */
+  #sessionScope: Settings | undefined;
+  #localScope: Settings | undefined;
 
-  constructor(client: pg.PoolClient) {
+  constructor(client: pg.PoolClient, statements: Statements) {
     this.client = client;
-    this.#dialect = postgresDialect(drizzle({ client }));
+    this.#statements = statements;
   }
 
   /** Statements that each stand for themselves: they see what was committed before them. */
   read<R>(scope: Scope, verb: Verb<R>): Promise<R> {
     return this.#surely(async () => {
-      this.#enter(scope);
-      return this.#run(verb);
+      this.#enter(scope, 'SESSION');
+      return this.#run(verb, 'SESSION');
     });
   }
 
   /** A transaction. `commit.asked` says whether it may stand although this fails. */
   write<R>(scope: Scope, verb: Verb<R>, commit: { asked: boolean }): Promise<R> {
     return this.#surely(async () => {
-      this.#localScope = this.#sessionScope ?? '';
-      void this.#send(() => this.client.query('BEGIN ISOLATION LEVEL READ COMMITTED'));
-      this.#enter(scope);
-      const result = await this.#run(verb);
+      this.#localScope = this.#sessionScope;
+      this.#enter(scope, 'LOCAL', 'BEGIN ISOLATION LEVEL READ COMMITTED');
+      const result = await this.#run(verb, 'LOCAL');
       commit.asked = true;
       const { command } = await this.#send(() => this.client.query('COMMIT'));
       if (command !== 'COMMIT') throw new Error('the transaction was undone by the server');
-      this.#localScope = undefined;
       return result;
     });
   }
 
   /** One after the other, and all answered at the end. */
-  async #run<R>(verb: Verb<R>): Promise<R> {
+  async #run<R>(verb: Verb<R>, hold: Hold): Promise<R> {
     let next = verb.next();
-    while (!next.done) next = verb.next(await this.#answer(next.value));
+    while (!next.done) next = verb.next(await this.#answer(next.value, hold));
     return next.value;
   }
 
@@ -111,17 +121,17 @@ export class PostgresConnection {
       return result;
     } catch (cause) {
       this.#sessionScope = undefined;
-      this.#localScope = undefined;
       for (const answer of this.#sent) await answer;
       throw cause;
     }
   }
 
-  #answer(step: Step): unknown {
-    if (step.ask === 'scope') return this.#enter(step.scope);
+  #answer(step: Step, hold: Hold): unknown {
+    if (step.ask === 'scope') return this.#enter(step.scope, hold);
+    if (step.ask === 'together') return Promise.all(step.steps.map((one) => this.#answer(one, hold)));
     if (step.ask === 'queue') return void this.#send(() => this.client.query(QUEUE, [step.line]));
     const { statement, values } = step;
-    const answer = this.#send(() => this.#prepare(statement).execute(values));
+    const answer = this.#send(() => this.#statements.execute(this.client, statement, values));
     if (step.ask === 'none') return undefined;
     if (step.ask === 'count') return answer.then((result) => (result as pg.QueryResult).rowCount ?? 0);
     return step.ask === 'one' ? answer.then((rows) => (rows as readonly unknown[])[0]) : answer;
@@ -140,45 +150,42 @@ export class PostgresConnection {
     return answer;
   }
 
-  #enter(scope: Scope): void {
-    const local = this.#localScope !== undefined;
-    const text = scopeText(scope, local);
-    const known = local ? this.#localScope : this.#sessionScope;
-    const same = known === scopeText(scope, false);
-    if (local) this.#localScope = scopeText(scope, false);
-    else this.#sessionScope = text;
-    if (!same) void this.#send(() => this.client.query(text));
-  }
-
-  #prepare(statement: Statement): Prepared {
-    let prepared = this.#prepared.get(statement);
-    if (prepared === undefined) {
-      const built = statement.make(this.#dialect) as { prepare(name: string): Prepared };
-      prepared = built.prepare(nameOf(statement));
-      this.#prepared.set(statement, prepared);
+  /** Sends what leads from the scope that it is in to this one, behind `first`, in one message. */
+  #enter(scope: Scope, hold: Hold, ...first: string[]): void {
+    const settings = settingsOf(scope);
+    const known = hold === 'LOCAL' ? this.#localScope : this.#sessionScope;
+    if (hold === 'LOCAL') this.#localScope = settings;
+    else this.#sessionScope = settings;
+    const commands = [...first];
+    for (const name of SETTINGS) {
+      if (known?.[name] === settings[name]) continue;
+      commands.push(`SET ${hold} akashi.${name} TO ${pg.escapeLiteral(settings[name])}`);
     }
-    return prepared;
+    if (commands.length > 0) void this.#send(() => this.client.query(commands.join('; ')));
   }
 }
+
+/** Until the end of the transaction, or until another one is set. */
+type Hold = 'LOCAL' | 'SESSION';
+
+const SETTINGS = ['tenant', 'key', 'upkeep'] as const;
+type Settings = Readonly<Record<(typeof SETTINGS)[number], string>>;
 
 /** Locks of the transaction by name. Two names with one number only wait for each other without need. */
 const QUEUE = { name: 'akashi_queue', text: 'SELECT pg_advisory_xact_lock(hashtextextended($1, 4202))' };
 
-/** All three settings at once: a scope takes the place of the one before. @param local until the end of the transaction */
-export function scopeText(scope: Scope, local: boolean): string {
+/** All three: a scope takes the place of the one before. */
+function settingsOf(scope: Scope): Settings {
   const tenant = scope !== 'upkeep' && 'tenant' in scope ? scope.tenant : '';
   const key = scope !== 'upkeep' && 'key' in scope ? Buffer.from(scope.key).toString('hex') : '';
-  const settings = { tenant, key, upkeep: scope === 'upkeep' ? 'on' : '' };
-  const calls = Object.entries(settings).map(
-    ([name, value]) => `set_config('akashi.${name}', ${pg.escapeLiteral(value)}, ${local})`,
-  );
-  return `SELECT ${calls.join(', ')}`;
+  return { tenant, key, upkeep: scope === 'upkeep' ? 'on' : '' };
 }
 
 /** A bounded pool of connections that hold what they must. */
 export class PostgresConnections {
   readonly #pool: pg.Pool;
   readonly #checked = new WeakMap<pg.PoolClient, PostgresConnection>();
+  readonly #statements = new Statements();
 
   constructor(url: string) {
     const options = connectionOptions(url);
@@ -201,7 +208,7 @@ export class PostgresConnections {
       client.release(true);
       throw cause;
     }
-    const connection = new PostgresConnection(client);
+    const connection = new PostgresConnection(client, this.#statements);
     this.#checked.set(client, connection);
     return connection;
   }

@@ -150,10 +150,25 @@ describe('a connection that is cut', () => {
   it('and does not say so is found out, for reads and for what was not committed yet', async () => {
     await enrolled(store, 'phone');
     cable.freeze();
-    const calls = [store.tenant('bank'), store.countEvaluation(evaluation('a'), NOW)];
-    expect(await Promise.all(calls)).toMatchObject([{ name: 'The bank' }, { triesLeft: 4 }]);
+    const calls = [store.tenant('bank'), store.countEvaluation(evaluation('a'), NOW), waitedForOnce()];
+    expect(await Promise.all(calls)).toMatchObject([{ name: 'The bank' }, { triesLeft: 4 }, undefined]);
     expect(await triesOf()).toBe(1);
   });
+
+  /** Where no connection can be had, from the server or from those who wait for one, nobody waits twice. */
+  async function waitedForOnce(): Promise<void> {
+    const silent = await layCable(database.url);
+    const other = await openPostgresStore({ url: silent.url });
+    silent.cut();
+    silent.freeze(true);
+    await setTimeout(50);
+    const began = performance.now();
+    const reads = await Promise.allSettled(Array.from({ length: 12 }, () => other.tenant('bank')));
+    for (const read of reads) expect(read).toMatchObject({ status: 'rejected', reason: { code: 'busy' } });
+    expect(performance.now() - began).toBeLessThan(9_000);
+    await other.close();
+    await silent.close();
+  }
 
   it('is no verdict: a pass that nobody confirmed stands or does not, once', async () => {
     await enrolled(store, 'phone');

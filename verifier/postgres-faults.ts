@@ -24,8 +24,9 @@ export function isClash(fault: unknown): boolean {
   return CLASHES.includes(codeOf(fault));
 }
 
-/** The connection is gone: the server did not answer, and will not. */
+/** The connection is gone: the server did not answer, and will not. Another connection may. */
 export function isCut(fault: unknown): boolean {
+  if (isUnconnected(fault)) return false;
   if (fault instanceof pg.DatabaseError) return /^(?:08|57P0[1-3])/.test(codeOf(fault));
   return (
     fault instanceof Error &&
@@ -43,8 +44,17 @@ export function isRefusedWrite(fault: unknown): boolean {
 /** What callers are told: `busy` where waiting may help, else the fault itself, which is an `internal`. */
 export function answerTo(fault: unknown): unknown {
   if (fault instanceof AkashiError) return fault;
-  const busy = isCut(fault) || isClash(fault) || BUSY.some((code) => codeOf(fault).startsWith(code));
+  const busy =
+    isCut(fault) ||
+    isUnconnected(fault) ||
+    isClash(fault) ||
+    BUSY.some((code) => codeOf(fault).startsWith(code));
   return busy ? new AkashiError('busy', { retryAfter: RETRY_SECONDS, cause: fault }) : fault;
+}
+
+/** None could be had in time, from the server or from those that use them: who asks again waits as long again. */
+function isUnconnected(fault: unknown): boolean {
+  return fault instanceof Error && UNCONNECTED_TEXTS.test(fault.message);
 }
 
 /** Told early, before anything was asked of the server. */
@@ -63,4 +73,6 @@ function isOfDriver(fault: Error): boolean {
 }
 
 const DRIVER_TEXTS =
-  /^(?:Connection terminated|Client has encountered a connection error|Client was closed|timeout exceeded when trying to connect|timeout expired|Query read timeout)/;
+  /^(?:Connection terminated|Client has encountered a connection error|Client was closed|Query read timeout)/;
+const UNCONNECTED_TEXTS =
+  /^(?:Connection terminated due to connection timeout|timeout exceeded when trying to connect|timeout expired)/;

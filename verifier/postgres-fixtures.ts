@@ -14,7 +14,7 @@ import { race, StorePeer } from './store-peers.ts';
 const READY_TRIES = 200;
 const TABLES = Object.values(schema).filter((value) => is(value, PgTable));
 
-/** A database of its own for one file of tests, on the server that the run has started (test/postgres-server.ts). */
+/** A database of its own for one file of tests, on the server that the run has started (postgres-server.ts). */
 export interface TestDatabase {
   /** Of the three roles: who made the server, who owns the tables, who the verifier is. */
   readonly superuser: string;
@@ -26,9 +26,14 @@ export interface TestDatabase {
   remove(): Promise<void>;
 }
 
-/** @throws Error when the run has no server */
-export async function createTestDatabase({ migrated = true } = {}): Promise<TestDatabase> {
-  const server = process.env.AKASHI_TEST_POSTGRES;
+/** @throws Error when the run has no server, and none is given */
+export async function createTestDatabase({
+  migrated = true,
+  server = process.env.AKASHI_TEST_POSTGRES,
+}: {
+  readonly migrated?: boolean;
+  readonly server?: string | undefined;
+} = {}): Promise<TestDatabase> {
   if (server === undefined) {
     throw new Error(
       'these tests need PostgreSQL: install its server (Debian: postgresql, as .ci/prepare does), or set DATABASE_URL',
@@ -120,8 +125,8 @@ export interface Cable {
   /** Ends every connection; with `refuse`, those that come as well, until it is mended. */
   cut(refuse?: boolean): void;
   mend(): void;
-  /** Connections that there are carry nothing any more, and nobody is told. */
-  freeze(): void;
+  /** Connections that there are carry nothing any more, and nobody is told; with `all`, nor do those that come. */
+  freeze(all?: boolean): void;
   /** Takes what goes to the server next and has this text, and then cuts: the answer never arrives. */
   cutBehind(text: string): void;
   close(): Promise<void>;
@@ -131,6 +136,7 @@ export async function layCable(to: string): Promise<Cable> {
   const target = new URL(to);
   const open = new Set<Socket>();
   let refusing = false;
+  let swallowing = false;
   let last: string | undefined;
   const end = () => {
     for (const socket of open) socket.destroy();
@@ -138,6 +144,10 @@ export async function layCable(to: string): Promise<Cable> {
   };
   const server = createServer((near) => {
     if (refusing) return void near.destroy();
+    if (swallowing) {
+      open.add(near.resume().on('error', () => {}));
+      return;
+    }
     const far = connect(Number(target.port || 5432), target.hostname);
     let drained = false;
     for (const socket of [near, far]) {
@@ -171,8 +181,10 @@ export async function layCable(to: string): Promise<Cable> {
     },
     mend() {
       refusing = false;
+      swallowing = false;
     },
-    freeze() {
+    freeze(all = false) {
+      swallowing = all;
       for (const socket of open) socket.removeAllListeners('data').resume();
     },
     cutBehind(text) {

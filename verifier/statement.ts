@@ -27,6 +27,7 @@ export type Scope = { readonly tenant: string } | { readonly key: Uint8Array | s
 export type Step =
   | { readonly ask: 'one' | 'all' | 'count' | 'none'; readonly statement: Statement; readonly values: Values }
   | { readonly ask: 'scope'; readonly scope: Scope }
+  | { readonly ask: 'together'; readonly steps: readonly Step[] }
   | { readonly ask: 'queue'; readonly line: string };
 
 export type Verb<R> = Generator<Step, R, unknown>;
@@ -91,6 +92,26 @@ export function command(make: (dialect: Dialect) => { prepare(): { run(): unknow
 /** What follows is in this scope. The scope of a verb's beginning is set where it is bound (store-verbs.ts, store-writes.ts). */
 export function* within(scope: Scope): Verb<void> {
   yield { ask: 'scope', scope };
+}
+
+type Results<V extends readonly Verb<unknown>[]> = {
+  -readonly [I in keyof V]: V[I] extends Verb<infer R> ? R : never;
+};
+
+/** Verbs of one statement each, none of which needs what another one finds: run in this order, and waited for once. */
+export function* together<V extends readonly Verb<unknown>[]>(...verbs: V): Verb<Results<V>> {
+  const steps = verbs.map((verb) => {
+    const first = verb.next();
+    if (first.done) throw new TypeError('a statement each');
+    return first.value;
+  });
+  const answers = (yield { ask: 'together', steps }) as readonly unknown[];
+  const results = verbs.map((verb, i) => {
+    const end = verb.next(answers[i]);
+    if (!end.done) throw new TypeError('one statement each');
+    return end.value;
+  });
+  return results as Results<V>;
 }
 
 /**

@@ -134,13 +134,16 @@ export function tenantContract(store: () => Store): void {
       await store().addSignInLink('bank', operator, hash('link'), NOW + 60, NOW);
       await store().openSession(link('link'), NOW);
       const session = (touch: boolean, at: number) => store().session(hash('session link'), touch, at);
-      expect((await session(false, NOW + 99))?.operator).toBe(operator);
+      expect(await session(false, NOW + 99)).toMatchObject({
+        operator: { operator },
+        tenant: await store().tenant('bank'),
+      });
       expect(await session(false, NOW + 100)).toBeUndefined();
       expect(await session(true, NOW + 100)).toBeUndefined();
       for (let at = NOW + 99; at < NOW + 1_000; at += 99) {
-        expect((await session(true, at))?.operator).toBe(operator);
+        expect((await session(true, at))?.operator.operator).toBe(operator);
       }
-      expect((await session(false, NOW + 999))?.operator).toBe(operator);
+      expect((await session(false, NOW + 999))?.operator.operator).toBe(operator);
       expect(await session(true, NOW + 1_000)).toBeUndefined();
     });
 

@@ -46,7 +46,7 @@ function tenantVerbs(read: Reader, { touchSession }: Writes) {
     session: async (sessionHash, touch, now) => {
       const found = await findSession(sessionHash, now);
       if (found?.due && touch) await touchSession(sessionHash, now);
-      return found?.operator;
+      return found && { operator: found.operator, tenant: found.tenant };
     },
   } satisfies Partial<Store>;
 }

@@ -101,8 +101,12 @@ export interface Store {
     },
     now: number,
   ): Promise<Operator | undefined>;
-  /** The operator of a live session; `touch` moves its idle time, to within half a minute. */
-  session(sessionHash: Uint8Array, touch: boolean, now: number): Promise<Operator | undefined>;
+  /** Whose session it is, while it lives; `touch` moves its idle time, to within half a minute. */
+  session(
+    sessionHash: Uint8Array,
+    touch: boolean,
+    now: number,
+  ): Promise<{ readonly operator: Operator; readonly tenant: Tenant } | undefined>;
   closeSession(sessionHash: Uint8Array, now: number): Promise<void>;
 
   // limits

@@ -1,11 +1,19 @@
 import type { Actor, AttemptResult, VerificationRow } from './records.ts';
-import type { Transaction, Verb } from './statement.ts';
+import { type Transaction, together, type Verb } from './statement.ts';
 import { BOUNDS, type Store } from './store.ts';
 import { consumeJti, holdActiveDevice } from './stored-devices.ts';
 import { usePasskey } from './stored-passkeys.ts';
 import { resetTries } from './stored-pins.ts';
 import { addressed } from './stored-requests.ts';
-import { asRow, change, decide, known, note, type VerificationRecord } from './stored-verifications.ts';
+import {
+  asRow,
+  change,
+  decide,
+  holdVerification,
+  note,
+  settle,
+  type VerificationRecord,
+} from './stored-verifications.ts';
 
 // Attempts: used up before anything is checked, and what came of them (docs/protocol.md, section 6).
 
@@ -31,8 +39,12 @@ export function* consumeAttempt(
 
 export function* recordResult(tx: Transaction, result: AttemptResult, now: number): Verb<VerificationRow> {
   const { tenant, verification, attempt, provenCommitment } = result;
-  const device = yield* holdActiveDevice(tenant, result.device, now);
-  const row = yield* known(tx, tenant, verification, now);
+  const [device, held] = yield* together(
+    holdActiveDevice(tenant, result.device, now),
+    holdVerification(tenant, verification),
+  );
+  if (held === undefined) throw new Error('a verification that was given out is gone');
+  const row = yield* settle(tx, held, now);
   if (provenCommitment !== null) yield* resetTries(tx, device, provenCommitment, now);
   // Before anything is dropped: a counter that was seen must not be good a second time.
   const clash =

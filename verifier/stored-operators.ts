@@ -1,9 +1,10 @@
 import { and, eq, gt, sql } from 'drizzle-orm';
 import type { Tables } from './dialects.ts';
-import type { Actor, Operator } from './records.ts';
-import { inserted, selection, type Transaction, updated, type Verb, within } from './statement.ts';
+import type { Actor, Operator, Tenant } from './records.ts';
+import { inserted, selection, type Transaction, together, updated, type Verb, within } from './statement.ts';
 import type { Store } from './store.ts';
 import { record } from './stored-audit.ts';
+import { findTenant } from './stored-tenants.ts';
 
 // Operators, the one-use links by which they sign in, and their sessions. The contract of each verb stands in store.ts.
 
@@ -71,18 +72,21 @@ const isLive = ({ sessions }: Tables) =>
   );
 const live = selection(({ query, tables }) => query.select().from(tables.sessions).where(isLive(tables)));
 
-/** A live session: its operator, and whether an action now would prolong it by enough to be written. */
+/** A live session: whose it is, and whether an action now would prolong it by enough to be written. */
 export function* findSession(
   sessionHash: Uint8Array,
   now: number,
-): Verb<{ readonly operator: Operator; readonly due: boolean } | undefined> {
+): Verb<{ readonly operator: Operator; readonly tenant: Tenant; readonly due: boolean } | undefined> {
   const found = yield* live.one({ sessionHash, now });
   if (found === undefined) return undefined;
   yield* within({ tenant: found.tenant });
-  const operator = yield* findOperator(found.tenant, found.operator);
+  const [operator, tenant] = yield* together(
+    findOperator(found.tenant, found.operator),
+    findTenant(found.tenant),
+  );
   const { idleAt, idleSeconds } = found;
   const due = now + idleSeconds - idleAt >= Math.min(TOUCH_SECONDS, idleSeconds / 2);
-  return operator && { operator, due };
+  return operator && tenant && { operator, tenant, due };
 }
 
 const updateSession = updated(

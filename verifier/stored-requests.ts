@@ -1,14 +1,14 @@
 import type { Actor, Attempt, VerificationRow } from './records.ts';
-import type { Transaction, Verb } from './statement.ts';
+import { type Transaction, together, type Verb } from './statement.ts';
 import type { DeviceRefusal } from './store.ts';
 import { type DeviceRecord, findActiveDevice, holdActiveDevice } from './stored-devices.ts';
 import {
   asRow,
   change,
-  current,
   decide,
   find,
   holdOfSubject,
+  holdVerification,
   known,
   note,
   ofSubject,
@@ -116,8 +116,11 @@ export function* addressed(
   device: string,
   now: number,
 ): Verb<VerificationRecord | undefined> {
-  const asking = yield* holdActiveDevice(tenant, device, now);
-  const row = yield* current(tx, tenant, verification, now);
+  const [asking, held] = yield* together(
+    holdActiveDevice(tenant, device, now),
+    holdVerification(tenant, verification),
+  );
+  const row = held && (yield* settle(tx, held, now));
   return asking !== undefined && isAddressed(row, asking) ? row : undefined;
 }
 

@@ -51,15 +51,8 @@ export function* createVerification(
     if (!equal(before.bodyHash, idempotency.bodyHash)) return 'idempotency_mismatch';
     return { row: asRow(yield* known(tx, tenant, before.verification, startedAt)), created: false };
   }
-  yield* addVerification({
-    ...verification,
-    facts: [...verification.facts],
-    audience: [...verification.audience],
-    alternatives: verification.alternatives?.map((places) => [...places]) ?? null,
-    raisedBy: [...verification.raisedBy],
-    ...{ state: 'pending', later: false, attemptsUsed: 0, factors: [], claimTries: 0, revision: 1 },
-  });
-  const made = yield* known(tx, tenant, verification.verification, startedAt);
+  const made = newRecord(verification);
+  yield* addVerification(made);
   if (idempotency !== undefined) {
     const { caller, key, bodyHash } = idempotency;
     const values = { tenant, caller, key, bodyHash, verification: made.verification, createdAt: startedAt };
@@ -82,6 +75,20 @@ export function* createVerification(
     },
   );
   return { row: asRow(passed), created: true };
+}
+
+function newRecord(verification: NewVerification): VerificationRecord {
+  return {
+    ...verification,
+    facts: [...verification.facts],
+    audience: [...verification.audience],
+    alternatives: verification.alternatives?.map((places) => [...places]) ?? null,
+    raisedBy: [...verification.raisedBy],
+    ...{ state: 'pending', later: false, device: null, attemptsUsed: 0, claimTries: 0, revision: 1 },
+    ...{ attempt: null, attemptNonce: null, lastAttempt: null },
+    ...{ verdict: null, decidedAt: null, factors: [], shown: null, claim: null, claimedBy: null },
+    ...{ reusedFrom: null, reusableUntil: null },
+  };
 }
 
 // As text: see isOpen.

@@ -4,15 +4,19 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 
-// A PostgreSQL server for one run of the tests, from this machine's binaries: a folder and a port of its own, gone with the
-// run. With `DATABASE_URL` (a superuser's) the tests use that server and start none.
+// PostgreSQL servers from this machine's binaries, each with a folder and a port of its own: one for a whole run of the
+// tests, gone with the run, unless `DATABASE_URL` (a superuser's) names another; and some to be ill-treated or measured.
 
-/** Where tests find the server (verifier/postgres-fixtures.ts). */
+/** Where tests find the server (postgres-fixtures.ts). */
 export const SERVER_URL = 'AKASHI_TEST_POSTGRES';
 
-/** Whoever closes the pipe, by ending in whatever way, ends the server, and its folder goes with it. */
-const LEASH =
-  'trap : INT; folder=$1; shift; "$@" & server=$!; read -r _; kill -INT $server; wait $server; rm -rf "$folder"';
+/**
+ * Starts the server anew for each line, which is the signal that ends it. Whoever closes the pipe, by ending in whatever
+ * way, ends the server, and its folder goes with it.
+ */
+const LEASH = `trap : INT; folder=$1; shift; "$@" & server=$!
+while read -r signal; do kill "-$signal" $server; wait $server; "$@" & server=$!; done
+kill -INT $server; wait $server; rm -rf "$folder"`;
 
 export const SETTINGS = {
   listen_addresses: '127.0.0.1',
@@ -30,14 +34,36 @@ interface User {
   readonly gid: number;
 }
 
-/** Starts the server and sets where it is. Does nothing where there are no binaries: the tests that need one say so. */
+export interface PostgresServer {
+  /** Of its superuser. Whoever connects waits until it is ready (postgres-fixtures.ts). */
+  readonly url: string;
+  /** Its files. */
+  readonly data: string;
+  /** Ends all its processes at once, as `pg_ctl stop -m immediate` does, and starts it again. */
+  restart(): void;
+  stop(): Promise<void>;
+}
+
+/** Starts the server of a run and sets where it is. Does nothing where there are no binaries: the tests that need one say so. */
 export async function startPostgres(): Promise<() => Promise<void>> {
   const given = process.env.DATABASE_URL;
-  const binaries = binaryFolder();
   if (given !== undefined && given !== '') process.env[SERVER_URL] = given;
-  if (process.env[SERVER_URL] !== undefined || binaries === undefined) return async () => {};
+  if (process.env[SERVER_URL] !== undefined || binaryFolder() === undefined) return async () => {};
+  const server = await startPostgresServer();
+  process.env[SERVER_URL] = server.url;
+  return server.stop;
+}
+
+/**
+ * @param options.folder where to put its files; by default in memory where there is room, since the server syncs each
+ * commit, and what the tests hold it to is no power cut
+ * @throws Error where there are no binaries
+ */
+export async function startPostgresServer({ folder: above = temporary() } = {}): Promise<PostgresServer> {
+  const binaries = binaryFolder();
+  if (binaries === undefined) throw new Error('the binaries of PostgreSQL are needed (Debian: postgresql)');
   const user = unprivileged();
-  const folder = mkdtempSync(join(temporary(), 'akashi-postgres-'));
+  const folder = mkdtempSync(join(above, 'akashi-postgres-'));
   if (user !== undefined) chownSync(folder, user.uid, user.gid);
   const data = join(folder, 'data');
   const initdb = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync'];
@@ -53,8 +79,12 @@ export async function startPostgres(): Promise<() => Promise<void>> {
   ]);
   const args = ['-c', LEASH, 'sh', folder, join(binaries, 'postgres'), '-D', data, ...settings];
   const server = spawn('sh', args, { ...user, cwd: folder, stdio: ['pipe', 'ignore', 'inherit'] });
-  process.env[SERVER_URL] = `postgres://postgres@127.0.0.1:${port}/postgres`;
-  return () => stop(server, folder);
+  return {
+    url: `postgres://postgres@127.0.0.1:${port}/postgres`,
+    data,
+    restart: () => void server.stdin?.write('QUIT\n'),
+    stop: () => stop(server, folder),
+  };
 }
 
 async function stop(server: ChildProcess, folder: string): Promise<void> {
