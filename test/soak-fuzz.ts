@@ -32,16 +32,16 @@ function count(text: string): number {
 async function run(inputs: number, seed: number): Promise<void> {
   const { target, path } = values;
   const rounds = path === undefined ? Math.max(1, Math.round(inputs / PER_ROUND)) : 1;
+  let told = 0;
   const result = await runCampaign({
     ...{ seed, inputs, rounds, target, path },
-    onRound: (round, { endpoints, parsers, violations, memory }) =>
-      console.error(
-        `round ${round}: ${endpoints + parsers} inputs, ${violations.length} violations, ${memory.used.at(-1)} bytes`,
-      ),
+    onRound(round, { endpoints, parsers, violations, memory }) {
+      console.error(`round ${round}: ${endpoints + parsers} inputs, ${memory.used.at(-1)} bytes`);
+      for (const { target: name, seed: of, path: at, what } of violations.slice(told))
+        console.error(`\n--target '${name}' --seed ${of} --path ${at}\n${what}\n`);
+      told = violations.length;
+    },
   });
-  for (const { target: name, seed: of, path: at, what } of result.violations) {
-    console.error(`\n--target '${name}' --seed ${of} --path ${at}\n${what}`);
-  }
   const violations = result.violations.map(({ target: name, seed: of, path: at }) => ({
     target: name,
     seed: of,
