@@ -6,8 +6,11 @@ import * as v from 'valibot';
 // whatever has a rule over several members are picked from pools that are made once, because matching an expression
 // takes longer than most calls that are tried.
 
-/** In every text that is no value of ours: an answer or a message that holds it says something of its input. */
-export const MARK = 'zq7';
+/**
+ * In every text that is no value of ours: an answer or a message that holds it says something of its input. Long enough that no
+ * nonce has it by chance.
+ */
+export const MARK = 'zq7nothing4x';
 
 const POOL = 24;
 const TRIES = 250;

@@ -55,9 +55,12 @@ export async function endpointTargets(world: FuzzWorld): Promise<readonly Target
         checkAnswer(input as FuzzCall, answer);
         checkLog(world);
       } catch (cause) {
-        throw new Error(`${answer.sent} was answered ${answer.status} ${answer.text.slice(0, 500)}`, {
-          cause,
-        });
+        throw new Error(
+          `${answer.sent.slice(0, 3000)} was answered ${answer.status} ${answer.text.slice(0, 500)}`,
+          {
+            cause,
+          },
+        );
       }
       return answer;
     },
@@ -174,7 +177,7 @@ export async function fuzz(target: Target, inputs: number, seed: number, path?: 
   });
   if (!result.failed) return { inputs: tried, violation: null, slowest };
   const { errorInstance, counterexample } = result;
-  const what = `${described(errorInstance)}\ninput: ${fc.stringify(counterexample?.[0]).slice(0, 4000)}`;
+  const what = `${described(errorInstance)}\ninput: ${fc.stringify(counterexample?.[0]).slice(0, 1000)}`;
   return {
     inputs: tried,
     slowest,
