@@ -66,8 +66,11 @@ export async function runCampaign({
       ...{ answers: Object.fromEntries(world.answers), violations, slowest },
       memory: { used, growthPerThousand: growth(used, (counts.endpoints + counts.parsers) / 1000) },
     });
-    const each = (list: readonly Target[], share: number) =>
-      Math.ceil((inputs * share) / rounds / Math.max(1, list.length));
+    const weightOf = ({ weight = 1 }: Target) => weight;
+    const partOf = (one: Target, list: readonly Target[], share: number) => {
+      const whole = list.reduce((sum, other) => sum + weightOf(other), 0);
+      return Math.ceil((((inputs * share) / rounds) * weightOf(one)) / whole);
+    };
     const both = endpoints.length > 0 && parsers.length > 0;
     for (let round = 0; round < rounds; round++) {
       for (const [kind, list, share] of [
@@ -75,7 +78,7 @@ export async function runCampaign({
         ['parsers', parsers, both ? 1 - ENDPOINT_SHARE : 1],
       ] as const) {
         for (const one of list) {
-          const outcome = await fuzz(one, each(list, share), seed + round, path);
+          const outcome = await fuzz(one, partOf(one, list, share), seed + round, path);
           counts[kind] += outcome.inputs;
           if (outcome.slowest.cpuMs > slowest.cpuMs) slowest = outcome.slowest;
           if (outcome.violation !== null) violations.push(outcome.violation);

@@ -221,8 +221,9 @@ function commands(
   >,
 ): Record<string, Omit<Target, 'name'>> {
   const file = join(folder, 'given');
-  const command = (inputs: fc.Arbitrary<Uint8Array>, ...args: readonly string[]): Omit<Target, 'name'> =>
-    taking(inputs, async (bytes) => {
+  const command = (inputs: fc.Arbitrary<Uint8Array>, ...args: readonly string[]): Omit<Target, 'name'> => ({
+    weight: 0.2,
+    ...taking(inputs, async (bytes) => {
       writeFileSync(file, bytes, { mode: 0o600 });
       const said: string[] = [];
       const out = (line: string) => void said.push(line);
@@ -239,7 +240,8 @@ function commands(
       const isNamed = args[0] === 'policy';
       if (!isNamed && said.join('\n').includes(MARK))
         throw new Error(`printed: ${said.join('\n').slice(0, 500)}`);
-    });
+    }),
+  });
   return {
     'akashi policy put': command(files.policy, 'policy', 'put', 'bank', file),
     'akashi issuer add': command(files.issuer, 'issuer', 'add', 'bank', file),
