@@ -85,6 +85,8 @@ export function decodeProvingKey(bytes: Uint8Array): ProvingKey {
   };
   const places = (count: number): Int16Array => {
     at += 2 * count;
+    // Before memory is taken for a count that the bytes cannot have.
+    if (at > bytes.length) throw new AkashiError('artifact_invalid');
     return Int16Array.from({ length: count }, (_, i) => view.getInt16(at - 2 * (count - i), true));
   };
   const points = (count: number, size: number): Uint8Array => {

@@ -27,6 +27,7 @@ import {
 } from '@akashi/verifier';
 import { prover } from './proofs.ts';
 import { keepSecret, newTraceFolder } from './run.ts';
+import { keepSpans, METRICS, writeTold } from './telling.ts';
 
 // A whole world in one process: a verifier on a real file and a real port, tenants with their back ends, desks and
 // phones, all of them through the packages that people use. Whatever is secret in it is listed for the search
@@ -164,6 +165,7 @@ export async function openWorld(options: { readonly file?: string } = {}): Promi
   const alerts: Alert[] = [];
   const logged: LogEntry[] = [];
   let document: KeysDocument | undefined;
+  keepSpans();
   const service = await startVerifier({
     file,
     keys: async (origin) => {
@@ -174,6 +176,7 @@ export async function openWorld(options: { readonly file?: string } = {}): Promi
     hostname: 'localhost',
     clock: now,
     random: randomBytes,
+    metrics: METRICS,
     log(entry) {
       logged.push(entry);
       appendFileSync(join(folder, 'verifier.log'), `${JSON.stringify(entry)}\n`);
@@ -202,6 +205,7 @@ export async function openWorld(options: { readonly file?: string } = {}): Promi
       // Closing empties the log of the database: what was in it is searched, too.
       if (existsSync(`${file}-wal`))
         copyFileSync(`${file}-wal`, join(folder, 'verifier.db-wal-before-close'));
+      await writeTold(folder, service);
       await service.close();
     },
   };
@@ -326,9 +330,15 @@ function listRecord(record: unknown): void {
   for (const { accountKey } of issued.accounts) keepSecret('field', accountKey);
 }
 
+/** Ids in bodies: whose they are, and `call` as a start has it and as a claim has it. */
+const IDS =
+  /"(?:(?:subject|verification|device|attempt|passkey|call)":|call":\{(?:"direction":"[a-z]+",)?"id":)"([A-Za-z0-9._:-]+)"/g;
+/** Shorter ones are words that stand in any text. */
+const ID_LENGTH = 5;
+
 const LISTED = { token: 'token', session: 'token', code: 'code' } as const;
 
-/** `fetch`, with the tokens and codes that it carries listed. */
+/** `fetch`, with the tokens, codes and ids that it carries listed. */
 export const listingFetch: typeof fetch = async (input, init) => {
   if (typeof init?.body === 'string') listIn(init.body);
   const response = await fetch(input, init);
@@ -343,6 +353,7 @@ function listIn(json: string): void {
     if (name === 'code' && !/^[0-9]{6}$/.test(value ?? '')) continue;
     if (name === 'token' || name === 'session' || name === 'code') keepSecret(LISTED[name], value ?? '');
   }
+  for (const [, id = ''] of json.matchAll(IDS)) if (id.length >= ID_LENGTH) keepSecret('id', id);
 }
 
 async function readAudit(store: Store, tenant: string): Promise<readonly AuditLine[]> {

@@ -1,14 +1,17 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { describe, expect, test } from 'vitest';
+import { createMetrics } from '../verifier/metrics.ts';
 import { newPin, openWorld, startOf } from './harness.ts';
 import { listedSecrets, newPrivateFolder, type Secret } from './run.ts';
 import { filesBelow, searchFolder } from './search.ts';
+import { keepSpans, writeMetrics, writeSpans } from './telling.ts';
 
-// No database and no log holds a PIN, an account number, a holder secret, a code or a token, in whatever form. The
-// whole run is searched at its end (setup.ts); here one complete story is, and the search itself is tried.
+// No database, log, metric or span holds a PIN, an account number, a holder secret, a code or a token, in whatever form, and
+// what is no database no id of a subject, a call, a verification or a device. The whole run is searched at its end
+// (setup.ts); here one complete story is, and the search itself is tried.
 
 test('a story from enrolment to verdict leaves no secret behind', async () => {
   const world = await openWorld();
@@ -29,9 +32,18 @@ test('a story from enrolment to verdict leaves no secret behind', async () => {
 
   const folder = dirname(world.file);
   const names = filesBelow(folder).map((file) => file.slice(folder.length + 1));
-  expect(names.sort()).toEqual(['verifier.db', 'verifier.db-wal-before-close', 'verifier.log']);
+  expect(names.sort()).toEqual([
+    ...['verifier.db', 'verifier.db-wal-before-close', 'verifier.log', 'verifier.metrics', 'verifier.spans'],
+  ]);
+  // They are what they are called, and tell of this story.
+  expect(readFileSync(join(folder, 'verifier.metrics'), 'utf8')).toMatch(
+    /akashi_verdicts_total\{tenant="aoba",policy="caller",verdict="passed"\} 2/,
+  );
+  expect(readFileSync(join(folder, 'verifier.spans'), 'utf8')).toContain(
+    'POST /v1/requests/:id/presentation',
+  );
   const secrets = listedSecrets();
-  for (const [kind, least] of Object.entries({ digits: 4, field: 2, token: 4, code: 2 })) {
+  for (const [kind, least] of Object.entries({ digits: 4, field: 2, token: 4, code: 2, id: 5 })) {
     expect(secrets.filter((secret) => secret.kind === kind).length, kind).toBeGreaterThanOrEqual(least);
   }
   expect(searchFolder(folder, secrets)).toEqual([]);
@@ -92,6 +104,75 @@ describe('the search finds what is planted', () => {
     );
     const finds = searchFolder(folder, [PIN, SECRET, TOKEN, API_KEY, CODE]);
     expect(finds.map(({ kind }) => kind)).toContain(secret.kind);
+  });
+
+  const TOLD: readonly (readonly [string, (folder: string, value: string) => unknown])[] = [
+    [
+      'a line of the log',
+      (folder, value) =>
+        writeFileSync(join(folder, 'verifier.log'), JSON.stringify({ event: 'call', route: value })),
+    ],
+    [
+      'a label of a metric',
+      async (folder, value) => {
+        const { instruments, text } = createMetrics();
+        instruments.verdict({ tenant: 'aoba', policy: value, verdict: 'passed' });
+        writeMetrics(folder, await text());
+      },
+    ],
+    [
+      'an attribute of a span',
+      (folder, value) => {
+        keepSpans()
+          .startSpan('call', { attributes: { 'url.path': `/v1/requests/${value}` } })
+          .end();
+        writeSpans(folder);
+      },
+    ],
+    [
+      'an event of a span',
+      (folder, value) => {
+        keepSpans()
+          .startSpan('call')
+          .addEvent('exception', { 'exception.message': `no ${value}` })
+          .end();
+        writeSpans(folder);
+      },
+    ],
+    [
+      'the name of a span',
+      (folder, value) => {
+        keepSpans().startSpan(`GET /v1/requests/${value}`).end();
+        writeSpans(folder);
+      },
+    ],
+  ];
+
+  test.each(TOLD)('every kind of secret in %s', async (_, plant) => {
+    const subject: Secret = { kind: 'id', value: 'customer-1' };
+    const verification: Secret = { kind: 'id', value: randomBytes(16).toString('base64url') };
+    const all = [PIN, SECRET, TOKEN, API_KEY, CODE, subject, verification];
+    for (const secret of all) {
+      const folder = newPrivateFolder();
+      await plant(folder, secret.value);
+      expect(
+        searchFolder(folder, all).map(({ kind }) => kind),
+        secret.kind,
+      ).toContain(secret.kind);
+    }
+    const folder = newPrivateFolder();
+    await plant(folder, 'something else');
+    expect(searchFolder(folder, all)).toEqual([]);
+  });
+
+  test('and ids only where they do not belong, and only as words', () => {
+    const folder = newPrivateFolder();
+    const id: Secret = { kind: 'id', value: 'known' };
+    writeFileSync(join(folder, 'verifier.db'), 'a subject that is known');
+    writeFileSync(join(folder, 'verifier.log'), '{"route":"unknown"}');
+    expect(searchFolder(folder, [id])).toEqual([]);
+    writeFileSync(join(folder, 'process.log'), 'who is known?');
+    expect(searchFolder(folder, [id])).toHaveLength(1);
   });
 
   test('in a database, as text, as an integer and as a blob', () => {

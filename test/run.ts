@@ -10,9 +10,13 @@ export const RUN_FOLDER = 'AKASHI_TEST_RUN';
 
 /**
  * What kind of secret a value is, which decides the forms it is looked for in. `digits`: PINs and account numbers, also
- * as hashes; `field`: decimal field elements; `token`: base64url of random bytes; `code`: six digits.
+ * as hashes; `field`: decimal field elements; `token`: base64url of random bytes; `code`: six digits. `id`: of subjects, calls,
+ * verifications, devices, which a database has and nothing that leaves the verifier for those who run it may have.
  */
-export type SecretKind = 'digits' | 'field' | 'token' | 'code';
+export type SecretKind = 'digits' | 'field' | 'token' | 'code' | 'id';
+
+/** Files of what a verifier tells those who run it. */
+export const TOLD = /\.(?:log|metrics|spans)$/;
 
 export interface Secret {
   readonly kind: SecretKind;
@@ -25,7 +29,7 @@ function runFolder(): string {
   return folder;
 }
 
-/** Where databases and logs go. */
+/** Where databases, logs, metrics and spans go. */
 export function tracesFolder(run: string = runFolder()): string {
   return join(run, 'traces');
 }
@@ -52,7 +56,7 @@ export function newPrivateFolder(): string {
   return folder;
 }
 
-/** Lists a value that must be found in no database and no log of this run. */
+/** Lists a value that must be found in no database, log, metric or span of this run; an id in none but the database. */
 export function keepSecret(kind: SecretKind, value: string): void {
   appendFileSync(secretsFile(), `${JSON.stringify({ kind, value } satisfies Secret)}\n`);
 }

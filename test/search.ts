@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Secret } from './run.ts';
+import { type Secret, TOLD } from './run.ts';
 
 // Looks for secrets in files, in every form in which one could have got there. All forms of all secrets are looked for
 // in one pass over the bytes, so that a whole run can be searched in seconds.
@@ -23,10 +23,13 @@ interface Needle {
 /** Shorter forms would be found in random bytes. */
 const MIN_LENGTH = 5;
 
-/** Every form of these secrets in every file below `folder`. */
+/** Every form of these secrets in every file below `folder`; of ids, in what is told only. */
 export function searchFolder(folder: string, secrets: readonly Secret[]): readonly Find[] {
-  const needles = needlesOf(secrets);
-  return filesBelow(folder).flatMap((file) => searchBytes(readFileSync(file), needles, file));
+  const told = needlesOf(secrets);
+  const kept = needlesOf(secrets.filter(({ kind }) => kind !== 'id'));
+  return filesBelow(folder).flatMap((file) =>
+    searchBytes(readFileSync(file), TOLD.test(file) ? told : kept, file),
+  );
 }
 
 export function filesBelow(folder: string): readonly string[] {
@@ -64,7 +67,7 @@ export function searchBytes(bytes: Buffer, { byStart, filter }: Needles, file: s
     for (const { bytes: needle, secret, form } of byStart.get(start) ?? []) {
       if (bytes.compare(needle, 0, needle.length, i, Math.min(i + needle.length, bytes.length)) !== 0)
         continue;
-      if (secret.kind === 'code' && !isAlone(bytes, i, needle.length)) continue;
+      if (WORDS.has(secret.kind) && !isAlone(bytes, i, needle.length)) continue;
       finds.push({ file, offset: i, kind: secret.kind, form });
     }
   }
@@ -74,7 +77,10 @@ export function searchBytes(bytes: Buffer, { byStart, filter }: Needles, file: s
 /**
  * Six digits stand somewhere in any long number, so a code counts only where no digit or letter touches it: as a word
  * of a text, a JSON string, a cell of its own. As an integer it is three bytes, which random bytes hit: not looked for.
+ * An id may be a word that is part of another.
  */
+const WORDS: ReadonlySet<Secret['kind']> = new Set(['code', 'id']);
+
 function isAlone(bytes: Buffer, start: number, length: number): boolean {
   const touches = (byte: number | undefined) =>
     byte !== undefined && /[0-9A-Za-z]/.test(String.fromCharCode(byte));
@@ -84,7 +90,7 @@ function isAlone(bytes: Buffer, start: number, length: number): boolean {
 function formsOf({ kind, value }: Secret): ReadonlyMap<string, Buffer> {
   const forms = new Map<string, Buffer>();
   addText(forms, 'text', value);
-  if (kind === 'code') return forms;
+  if (WORDS.has(kind)) return forms;
   if (kind === 'token') {
     // The prefix of an API key is no secret, and stands in front of the random part.
     const random = value.replace(/^ak_/, '');

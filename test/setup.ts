@@ -5,9 +5,9 @@ import { startPostgres } from '../verifier/postgres-server.ts';
 import { listedSecrets, RUN_FOLDER, secretsFile, tracesFolder } from './run.ts';
 import { filesBelow, searchFolder } from './search.ts';
 
-// Around the whole run of the tests: makes its folder, starts a PostgreSQL server, and at the end looks through every database and log in it for
-// the PINs, account numbers, holder secrets, codes and tokens that the tests used. A find fails the run, and
-// the folder stays.
+// Around the whole run of the tests: makes its folder, starts a PostgreSQL server, and at the end looks through every database, log, metric and
+// span in it for the PINs, account numbers, holder secrets, codes and tokens that the tests used, and through what is no database for ids as
+// well. A find fails the run, and the folder stays.
 
 export async function setup(): Promise<() => Promise<void>> {
   const out = fileURLToPath(new URL('../out/', import.meta.url));
@@ -28,7 +28,9 @@ export async function setup(): Promise<() => Promise<void>> {
       process.exitCode = 1;
       return;
     }
-    console.log(`No trace of ${secrets.length} secrets in ${files.length} databases and logs of this run.`);
+    console.log(
+      `No trace of ${secrets.length} secrets in ${files.length} databases, logs, metrics and spans of this run.`,
+    );
     rmSync(run, { recursive: true });
   };
 }

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type SignedEvidence, type Transaction, transactionHash } from '@akashi/circuits';
@@ -35,6 +35,7 @@ import {
 import { enrolRawPhone, presentationOf } from './raw-phone.ts';
 import { refusal } from './refusal.ts';
 import { newTraceFolder } from './run.ts';
+import { METRICS, writeTold } from './telling.ts';
 
 // A payment on a call: what the customer agreed to is what was shown, the desk sees none of it, and the back end gets
 // the verifier's word on it that anyone can check.
@@ -219,10 +220,13 @@ test('evidence is verifiable after the key that signed it has ended and given wa
   let now = world.now();
   let document: KeysDocument | undefined;
   let root: RootDocument | undefined;
-  const file = join(newTraceFolder(), 'verifier.db');
+  const folder = newTraceFolder();
+  const file = join(folder, 'verifier.db');
   const start = (port: number) =>
     startVerifier({
-      ...{ file, port, hostname: 'localhost', proofWorkers: 0, clock: () => now, log: () => undefined },
+      ...{ file, port, hostname: 'localhost', proofWorkers: 0, clock: () => now },
+      metrics: METRICS,
+      log: (entry) => appendFileSync(join(folder, 'verifier.log'), `${JSON.stringify(entry)}\n`),
       keys: async (origin) => {
         if (document === undefined || root === undefined) {
           ({ keys: document, root } = await createDevelopmentKeys(origin, now, randomBytes));
@@ -244,6 +248,7 @@ test('evidence is verifiable after the key that signed it has ended and given wa
   );
   await holder.present(verification, { code, pin });
   const signed = await issuer.evidence(verification);
+  await writeTold(folder, first);
   await first.close();
   if (document === undefined || root === undefined) throw new TypeError('keys are made at the start');
 
@@ -265,6 +270,7 @@ test('evidence is verifiable after the key that signed it has ended and given wa
     expect(after.payload).toMatchObject(same);
     expect(await issuer.checkEvidence(again, expected)).toMatchObject({ verdict: 'passed' });
   } finally {
+    await writeTold(folder, second);
     await second.close();
   }
 });

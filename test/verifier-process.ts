@@ -6,8 +6,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createDevelopmentKeys, openKeys, parseKeysDocument, startVerifier } from '@akashi/verifier';
 import { build, type PluginBuild } from 'esbuild';
+import { keepSpans, METRICS, writeTold } from './telling.ts';
 
 // The verifier in a process of its own, which can be killed. This file is both sides: who starts it, and the process.
+
+const TELL_MS = 250;
 
 /** One line of JSON, the argument of the process. */
 interface ProcessOptions {
@@ -108,11 +111,13 @@ function databaseOf({ folder, databaseFolder = folder }: ProcessOptions): string
 
 async function run(options: ProcessOptions): Promise<void> {
   const { folder, keysFile, port, origin, databaseUrl, dieBeforeAnswering } = options;
+  keepSpans();
   const service = await startVerifier({
     ...(databaseUrl === undefined ? { file: databaseOf(options) } : { databaseUrl }),
     ...(origin === undefined ? {} : { origin }),
     port,
     hostname: 'localhost',
+    metrics: METRICS,
     async keys(own) {
       if (!existsSync(keysFile)) {
         const now = Math.floor(Date.now() / 1000);
@@ -126,6 +131,11 @@ async function run(options: ProcessOptions): Promise<void> {
       if (entry.route === dieBeforeAnswering && entry.status === 200) process.kill(process.pid, 'SIGKILL');
     },
   });
+  // Time and again, because nobody says when this process is killed.
+  let telling = Promise.resolve();
+  setInterval(() => {
+    telling = telling.then(() => writeTold(folder, service)).catch(() => undefined);
+  }, TELL_MS).unref();
   // The tests' process is gone, so is this one.
   process.once('disconnect', () => process.exit());
   process.send?.({ origin: service.origin, port: service.port });

@@ -12,6 +12,7 @@ import {
 } from './admin.ts';
 import { AuditBroken, type AuditHead, auditOrigin, verifyAudit } from './audit.ts';
 import { ConfigurationError, databaseSetting, type Flags } from './configuration.ts';
+import { parseDocument } from './keys.ts';
 import { migratePostgres } from './postgres-migrations.ts';
 import type { AuditEntry } from './records.ts';
 import { systemClock } from './service.ts';
@@ -200,7 +201,7 @@ function exportedEntry({ tenant, id, at, content, hash, seq, link }: AuditEntry)
 
 function parseExport(text: string): readonly AuditEntry[] {
   const lines = text.split('\n').filter((line) => line !== '');
-  return lines.map((line) => parse(exportedShape, JSON.parse(line)));
+  return lines.map((line) => parseDocument(exportedShape, line));
 }
 
 function parseHead(text: string): AuditHead {

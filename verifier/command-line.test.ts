@@ -388,6 +388,10 @@ test('the audit is verified in the database and from an export; what was cut off
   expect(await verifyFile(out.slice(1))).toBe(3);
   expect(await verifyFile([...out].reverse())).toBe(3);
   expect(await verifyFile(out.map((line) => line.replace('tenant.', 'tenant_')))).toBe(3);
+  // Parsers of JSON repeat a piece of what they do not like.
+  await writeFile(path('export'), '\ufeff["Tanaka"]');
+  const strange = await run(['audit', 'verify', 'bank', '--file', path('export')]);
+  expect([strange.code, strange.err.includes('Tanaka')]).toEqual([1, false]);
   expect((await run(['audit', 'verify', 'bank', '--head', head])).code).toBe(0);
   expect((await run(['audit', 'verify', 'bank', '--head', 'x'])).code).toBe(1);
 });

@@ -62,28 +62,6 @@ describe.each(STORES)('on $name', ({ openStore }) => {
     );
   });
   afterEach(() => world.close());
-  test('another tenant finds foreign ids as unknown as those that do not exist, on every route that takes one', async () => {
-    const routes = (id: string, device: string) =>
-      [
-        ['GET', `/v1/verifications/${id}`, shop.session],
-        ['GET', `/v1/verifications/${id}`, shop.apiKey],
-        ['GET', `/v1/verifications/${id}/evidence`, shop.apiKey],
-        ['POST', `/v1/verifications/${id}/cancel`, shop.session],
-        ['DELETE', `/v1/verifications/${id}`, shop.apiKey],
-        ['DELETE', `/v1/devices/${device}`, shop.apiKey],
-      ] as const;
-    for (const [i, [method, path, token]] of routes(verification, phone.device).entries()) {
-      const foreign = await send(world, method, path, { token });
-      const [, unknownPath] = routes(NOBODY, NOBODY)[i] ?? [];
-      const unknown = await send(world, method, unknownPath ?? '', { token });
-      expect(refusal(foreign)).toBe('404 not_found');
-      expect(shown(foreign)).toEqual(shown(unknown));
-    }
-    expect((await phone.call('GET', `/v1/requests/${verification}`)).json).toMatchObject({
-      state: 'pending',
-    });
-  });
-
   test('another tenant has its own subjects, devices, policies, issuers and limits under the same names', async () => {
     expect((await send(world, 'GET', '/v1/devices?subject=customer-1', { token: shop.apiKey })).json).toEqual(
       {

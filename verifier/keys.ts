@@ -240,7 +240,8 @@ export const parseKeysDocument = (json: string): KeysDocument => parseDocument(k
 export const parseRootDocument = (json: string): RootDocument => parseDocument(rootDocumentShape, json);
 export const parseCertification = (json: string): Certification => parseDocument(certificationShape, json);
 
-function parseDocument<S extends v.GenericSchema>(shape: S, json: string): v.InferOutput<S> {
+/** JSON of this shape. @throws AkashiError `malformed`; what JSON.parse throws repeats a piece of the text */
+export function parseDocument<S extends v.GenericSchema>(shape: S, json: string): v.InferOutput<S> {
   try {
     return parse(shape, JSON.parse(json));
   } catch (cause) {

@@ -37,7 +37,7 @@ export type ServiceOptions = StoreLocation & {
   readonly proofWorkers?: number;
   /** Origins inside of this verifier's own network where tenants may publish; elsewhere only public addresses. */
   readonly privateOrigins?: readonly string[];
-  /** Where Prometheus may ask: `GET /metrics`, not for the public. Without it nothing is measured. */
+  /** Where Prometheus may ask: `GET /metrics`, not for the public; port 0: any free one. Without it nothing is measured. */
   readonly metrics?: { readonly port: number; readonly hostname: string };
   readonly log: (entry: LogEntry) => void;
   readonly notify?: VerifierOptions['notify'];
@@ -51,6 +51,8 @@ export type ServiceOptions = StoreLocation & {
 export interface Service {
   readonly origin: string;
   readonly port: number;
+  /** Where metrics are served, if they are. */
+  readonly metricsPort: number | null;
   readonly store: Store;
   /**
    * Says by its health for so many seconds that no more calls shall come, answering those that do; then ends all waiting,
@@ -110,14 +112,16 @@ export async function startVerifier(options: ServiceOptions): Promise<Service> {
       ...{ checker, issuers, draining: draining.signal, closing: closing.signal },
     });
     app = appOf(verifier);
+    let metricsPort: number | null = null;
     if (metrics !== undefined && options.metrics !== undefined) {
       metrics.watch(levelsOf(verifier));
       const management = await serveMetrics(metrics, options.metrics.port, options.metrics.hostname);
+      metricsPort = portOf(management);
       ends.push(() => stop(management));
     }
     ends.push(startUpkeep({ store, issuers, now: clock, log, instruments }));
     return {
-      ...{ origin, port, store },
+      ...{ origin, port, metricsPort, store },
       async close(drainSeconds = 0) {
         draining.abort();
         await pause(drainSeconds * 1000);
@@ -189,11 +193,15 @@ function listen(server: Server, port: number, hostname: string): Promise<number>
     server.once('error', reject);
     server.listen(port, hostname, () => {
       server.off('error', reject);
-      const address = server.address();
-      if (address === null || typeof address === 'string') reject(new TypeError('not listening on a port'));
-      else resolve(address.port);
+      resolve(portOf(server));
     });
   });
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new TypeError('not listening on a port');
+  return address.port;
 }
 
 /** Lets the calls that are under way end, within bounds: an attempt that was used up is to get its result. */
