@@ -11,7 +11,7 @@ import {
   setPasskeySettings,
 } from './admin.ts';
 import { AuditBroken, type AuditHead, auditOrigin, verifyAudit } from './audit.ts';
-import { ConfigurationError, databaseSetting, type Flags } from './configuration.ts';
+import { ConfigurationError, databaseSetting, type Flags, requiredFlag } from './configuration.ts';
 import { migratePostgres } from './postgres-migrations.ts';
 import type { AuditEntry } from './records.ts';
 import { systemClock } from './service.ts';
@@ -43,7 +43,7 @@ export async function withStore<T>(
  */
 export async function migrateCommand(flags: Flags, context: CommandContext): Promise<void> {
   const location = databaseSetting(flags, context.env);
-  if ('databaseUrl' in location) await migratePostgres(location.databaseUrl, stringFlag(flags, 'role'));
+  if ('databaseUrl' in location) await migratePostgres(location.databaseUrl, requiredFlag(flags, 'role'));
   else await withStore(flags, context, (store) => store.ping());
 }
 
@@ -53,7 +53,7 @@ export function addTenantCommand(
   context: CommandContext,
   [tenant = '', ...origins]: readonly string[],
 ): Promise<void> {
-  const name = stringFlag(flags, 'name');
+  const name = requiredFlag(flags, 'name');
   return withStore(flags, context, async (store) => {
     const added = await createTenant(
       store,
@@ -83,7 +83,7 @@ export function tenantPasskeysCommand(
   const { off = false } = flags;
   if (off === (flags['rp-id'] !== undefined)) throw new ConfigurationError('--rp-id or --off, one of them');
   const acceptScreenLock = flags['accept-screen-lock'] === true;
-  const settings = off ? null : { rpId: stringFlag(flags, 'rp-id'), acceptScreenLock };
+  const settings = off ? null : { rpId: requiredFlag(flags, 'rp-id'), acceptScreenLock };
   return withStore(flags, context, (store) => setPasskeySettings(store, tenant, settings, systemClock()));
 }
 
@@ -104,7 +104,7 @@ export function addOperatorCommand(
   context: CommandContext,
   [tenant = '']: readonly string[],
 ): Promise<void> {
-  const name = stringFlag(flags, 'name');
+  const name = requiredFlag(flags, 'name');
   const role = flags.role ?? 'operator';
   if (role !== 'operator' && role !== 'admin') throw new ConfigurationError('--role is operator or admin');
   return withStore(flags, context, async (store) => {
@@ -209,10 +209,4 @@ function parseHead(text: string): AuditHead {
     seq: parse(v.pipe(v.string(), v.regex(/^[0-9]+$/), v.transform(Number)), seq),
     link: parse(digest, link),
   };
-}
-
-function stringFlag(flags: Flags, name: string): string {
-  const value = flags[name];
-  if (typeof value !== 'string') throw new ConfigurationError(`--${name} is missing`);
-  return value;
 }

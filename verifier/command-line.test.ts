@@ -7,6 +7,10 @@ import Client from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runCommand } from './command-line.ts';
 import { newIssuerKey } from './issuer-fixtures.ts';
+import { keyEncryptionOf, parseKeysDocument } from './keys.ts';
+import { evaluationPlace, seal } from './sealed.ts';
+import { openSqliteStore } from './sqlite-store.ts';
+import { hash, id, NOW, thumb } from './store-fixtures.ts';
 
 let folder: string;
 let env: Record<string, string>;
@@ -68,7 +72,7 @@ describe('wrong use', () => {
 
   test('every command of the help exists', async () => {
     const help = (await run(['--help'])).out.join('\n');
-    const names = [...help.matchAll(/^ {2}akashi ([a-z]+(?: [a-z]+)?)/gm)].map(([, name]) => name ?? '');
+    const names = [...help.matchAll(/^ {2}akashi ([a-z]+(?: [a-z-]+)?)/gm)].map(([, name]) => name ?? '');
     expect(names.length).toBeGreaterThan(10);
     for (const name of names) {
       // One word too many: known commands say how they are used without doing anything.
@@ -76,6 +80,7 @@ describe('wrong use', () => {
       expect(err).toContain('akashi start');
     }
     expect(names).toContain('keys certify');
+    expect(names).toContain('keys add-encryption');
   });
 });
 
@@ -213,6 +218,45 @@ test('keys made, certified offline, installed and rotated start a verifier; unce
   expect(await jwks()).toBe(2);
   env.AKASHI_ORIGIN = 'https://other.example';
   expect((await run(['start'])).err).toContain('is for http://localhost');
+});
+
+test('a key-encryption key is added, put in force, and taken out when nothing is sealed under it', async () => {
+  const files = ['--keys', path('keys.json')];
+  await run(['keys', 'create', ...files, '--public', path('public.json')]);
+  await run(['tenant', 'add', 'bank', '--name', 'Bank']);
+  const document = async () => JSON.parse(await readFile(path('keys.json'), 'utf8')).keyEncryption;
+  const { current: old } = await document();
+  // As devices leave it: sealed under the key of now.
+  const sealed = seal(
+    keyEncryptionOf(parseKeysDocument(await readFile(path('keys.json'), 'utf8'))),
+    evaluationPlace('bank', id('phone')),
+    hash('evaluation key'),
+    randomBytes,
+  );
+  const store = openSqliteStore({ file: path('akashi.db') });
+  const enrolment = { tenant: 'bank', subject: 'c-1', tokenHash: hash('token'), expiresAt: NOW };
+  await store.createEnrolment(enrolment, 1);
+  const device = { device: id('phone'), thumbprint: thumb('phone'), evaluationKey: sealed };
+  await store.redeemEnrolment({ ...device, tokenHash: hash('token') }, NOW - 1);
+  await store.close();
+
+  const [fresh = ''] = (await run(['keys', 'add-encryption', ...files])).out;
+  expect(await document()).toMatchObject({ current: old, keys: { [fresh]: expect.any(String) } });
+  expect((await run(['keys', 'drop-encryption', old, ...files])).err).toContain('key that seals');
+  expect((await run(['keys', 'use-encryption', id('nobody'), ...files])).code).toBe(1);
+  expect((await run(['keys', 'use-encryption', fresh, ...files])).code).toBe(0);
+  expect((await run(['keys', 'drop-encryption', old, ...files])).err).toContain('1 values are sealed');
+  expect(Object.keys((await document()).keys)).toHaveLength(2);
+  expect((await run(['keys', 'reseal', ...files])).out).toEqual(['1 values sealed anew', `${old} 0 left`]);
+  expect((await run(['keys', 'reseal', ...files])).out).toEqual(['0 values sealed anew', `${old} 0 left`]);
+  expect((await run(['keys', 'drop-encryption', old, ...files])).code).toBe(0);
+  expect(await document()).toEqual({ current: fresh, keys: { [fresh]: expect.any(String) } });
+  expect((await stat(path('keys.json'))).mode & 0o777).toBe(0o600);
+
+  // A copy of before, whose keys are gone, is not put in force with these.
+  await run(['keys', 'create', '--keys', path('others.json'), '--public', path('public.json')]);
+  const restored = await run(['restore', '--keys', path('others.json')]);
+  expect([restored.code, restored.err.includes('under a key that is not in --keys')]).toEqual([1, true]);
 });
 
 test('an issuer’s key is pinned and taken back, and where it publishes is set, by the person who runs the verifier', async () => {

@@ -16,6 +16,12 @@ import { AuditBroken } from './audit.ts';
 import { backupCommand, restoreCommand } from './backup-commands.ts';
 import { ConfigurationError, drainSetting, type Flags } from './configuration.ts';
 import {
+  addEncryptionCommand,
+  dropEncryptionCommand,
+  resealCommand,
+  useEncryptionCommand,
+} from './encryption-commands.ts';
+import {
   addIssuerCommand,
   issuerSourceCommand,
   listIssuersCommand,
@@ -62,10 +68,15 @@ const HELP = `akashi: verify callers without seeing what is verified
   akashi operator link TENANT OPERATOR [--desk URL]  prints a one-use sign-in link
   akashi keys root --root FILE                       offline: prints the thumbprint
   akashi keys create --keys FILE --public FILE
-  akashi keys rotate --keys FILE --public FILE
+  akashi keys rotate --keys FILE --public FILE [--lead SECONDS]
+                                                     one more signing key; it signs after a day, or SECONDS
   akashi keys certify --root FILE --public FILE --origin URL --statement FILE
                                                      offline
   akashi keys install --keys FILE --statement FILE --thumbprint T
+  akashi keys add-encryption --keys FILE             one more key-encryption key, that opens; prints its id
+  akashi keys use-encryption KEY --keys FILE         now it seals, when all verifiers run with the document before
+  akashi keys reseal --keys FILE                     seals everything anew, while verifiers run; prints what is left
+  akashi keys drop-encryption KEY --keys FILE        takes an old one out, once the database holds nothing under it
   akashi audit verify TENANT [--file EXPORT] [--head SEQ:LINK]
                                                      prints the head; exit code 3 if broken
   akashi audit export TENANT                         one JSON line for each entry
@@ -91,6 +102,7 @@ const OPTIONS = {
   public: { type: 'string' },
   statement: { type: 'string' },
   thumbprint: { type: 'string' },
+  lead: { type: 'string' },
   'private-origins': { type: 'string' },
   'metrics-port': { type: 'string' },
   'metrics-hostname': { type: 'string' },
@@ -145,6 +157,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'keys rotate': { run: rotateCommand, words: [0, 0] },
   'keys certify': { run: certifyCommand, words: [0, 0] },
   'keys install': { run: installCommand, words: [0, 0] },
+  'keys add-encryption': { run: addEncryptionCommand, words: [0, 0] },
+  'keys use-encryption': { run: useEncryptionCommand, words: [1, 1] },
+  'keys reseal': { run: resealCommand, words: [0, 0] },
+  'keys drop-encryption': { run: dropEncryptionCommand, words: [1, 1] },
   'audit verify': { run: verifyAuditCommand, words: [1, 1] },
   'audit export': { run: exportAuditCommand, words: [1, 1] },
 };

@@ -9,6 +9,32 @@ export interface Sealed {
   readonly ciphertext: Uint8Array;
 }
 
+/** Where a sealed value belongs. */
+export interface SealedPlace {
+  readonly kind: 'evaluation-key' | 'request';
+  readonly tenant: string;
+  /** Id of the device or verification. */
+  readonly row: string;
+}
+
+/** A sealed value as it stands in the database. */
+export interface SealedValue {
+  readonly place: SealedPlace;
+  readonly column: 'evaluationKey' | 'pendingKey' | 'request';
+  readonly sealed: Sealed;
+}
+
+/** The same value under another key. */
+export interface ResealedValue extends SealedValue {
+  readonly anew: Sealed;
+}
+
+/** A place in the list of open verifications. */
+export interface RequestPlace {
+  readonly verification: string;
+  readonly expiresAt: number;
+}
+
 /** Who did it, for the audit. */
 export type Actor =
   | { readonly kind: 'backend' | 'system' | 'cli' }

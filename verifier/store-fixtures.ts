@@ -230,6 +230,8 @@ export async function searchEverywhere(store: Store): Promise<void> {
   await store.policies('bank');
   await store.issuers('bank');
   await store.issuerSource('bank');
+  await store.sealedOfDevices('bank', '', 10);
+  await store.sealedRequests({ expiresAt: 0, verification: '' }, 10);
   await store.sweep(NOW + 100_000);
   await events(store);
 }

@@ -13,6 +13,7 @@ import * as operators from './stored-operators.ts';
 import * as passkeys from './stored-passkeys.ts';
 import * as pins from './stored-pins.ts';
 import * as requests from './stored-requests.ts';
+import * as sealed from './stored-sealed.ts';
 import * as tenants from './stored-tenants.ts';
 import * as upkeep from './stored-upkeep.ts';
 import * as verifications from './stored-verifications.ts';
@@ -156,6 +157,10 @@ function upkeepVerbs(db: Database, { read, write }: Binders) {
         await setImmediate();
       }
     },
+    tenants: () => db.read(forUpkeep(), tenants.listTenants),
+    sealedOfDevices: read(ofTenant, sealed.sealedOfDevices),
+    sealedRequests: read(forUpkeep, sealed.sealedRequests),
+    reseal: write(ofTenant, sealed.reseal),
     epoch: () => db.read(forUpkeep(), epoch.findEpoch),
     beginEpoch: write(forUpkeep, epoch.beginEpoch),
     auditEntries: read(ofTenant, audit.listAuditEntries),

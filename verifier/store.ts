@@ -16,8 +16,11 @@ import type {
   Passkey,
   PasskeySettings,
   PinChange,
+  RequestPlace,
+  ResealedValue,
   Reuse,
   Sealed,
+  SealedValue,
   Tenant,
   VerificationRow,
 } from './records.ts';
@@ -319,6 +322,19 @@ export interface Store {
    * of its PIN, ends sessions, links and enrolments, and is of this epoch from now on.
    */
   beginEpoch(epoch: number, now: number): Promise<void>;
+
+  // keys
+  /** Every tenant. */
+  tenants(): Promise<readonly string[]>;
+  /** What the next devices after this one hold sealed, in the order of their ids; at most so many devices. */
+  sealedOfDevices(tenant: string, afterDevice: string, limit: number): Promise<readonly SealedValue[]>;
+  /** The requests of the next open verifications, of all tenants, in the order of their ends; at most so many. */
+  sealedRequests(
+    after: RequestPlace,
+    limit: number,
+  ): Promise<readonly (SealedValue & { readonly expiresAt: number })[]>;
+  /** Puts each value under its new key where the old one still stands. How many did. */
+  reseal(tenant: string, values: readonly ResealedValue[], actor: Actor, now: number): Promise<number>;
 
   // upkeep
   /** Ends what is over its time and forgets what has served: jti, limits, links, sessions, challenges of passkeys. The number of verdicts set. */
