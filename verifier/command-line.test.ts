@@ -388,6 +388,52 @@ test('a copy is no database until it is put in force, with keys that know it; th
   expect((await run(['audit', 'verify', 'bank'])).code).toBe(0);
 });
 
+test('checkpoints that a verifier wrote show what its database lost, and what a restored copy lost', async () => {
+  const port = await freePort();
+  const origin = `http://localhost:${port}`;
+  const keys = ['--keys', path('keys.json')];
+  const root = (await run(['keys', 'root', '--root', path('root.json')])).out[0] ?? '';
+  await run(['keys', 'create', ...keys, '--public', path('public.json')]);
+  const certify = ['--public', path('public.json'), '--origin', origin, '--statement', path('statement')];
+  await run(['keys', 'certify', '--root', path('root.json'), ...certify]);
+  await run(['keys', 'install', ...keys, '--statement', path('statement'), '--thumbprint', root]);
+  const lines = async () => (await readFile(path('checkpoints'), 'utf8')).split('\n').filter(Boolean);
+  env = { ...env, AKASHI_CHECKPOINTS: path('checkpoints') };
+  let known = 0;
+  const serve = async () => {
+    const { code } = await run(['start', '--origin', origin, '--port', port, ...keys], async () => {
+      await expect.poll(async () => (await lines()).length).toBeGreaterThan(known);
+      await writeFile(path('jwks'), await (await fetch(`${origin}/v1/jwks`)).text());
+    });
+    expect(code).toBe(0);
+    known = (await lines()).length;
+  };
+  const verify = async (file = path('checkpoints')) =>
+    run(['audit', 'verify', 'bank', '--checkpoints', file, '--jwks', path('jwks')]);
+  expect((await run(['start', '--origin', origin, '--checkpoints', 'http://log.example/'])).code).toBe(2);
+
+  await run(['tenant', 'add', 'bank', '--name', 'Bank']);
+  await run(['audit', 'verify', 'bank']);
+  await run(['backup', '--to', path('copy.db')]);
+  await run(['key', 'add', 'bank']);
+  await run(['audit', 'verify', 'bank']);
+  await serve();
+  expect((await verify()).out[0]).toBe('1 checkpoints, 0 lines that are none');
+  expect((await stat(path('checkpoints'))).mode & 0o777).toBe(0o600);
+
+  // Somebody puts an earlier database in the place of this one.
+  await rm(path('akashi.db'));
+  await run(['restore', ...keys, '--from', path('copy.db')]);
+  expect(await verify()).toMatchObject({ code: 3, err: 'audit chain broken: checkpoint, at entry 3' });
+  // The verifier, whose keys say that it was restored, vouches for it.
+  await serve();
+  expect(await verify()).toMatchObject({
+    code: 0,
+    out: ['2 checkpoints, 0 lines that are none', expect.stringContaining('epoch 2'), expect.any(String)],
+  });
+  expect((await run(['audit', 'verify', 'bank', '--checkpoints', path('checkpoints')])).code).toBe(2);
+});
+
 test('tenants, operators and keys are added, and what cannot be is said', async () => {
   expect((await run(['migrate'])).code).toBe(0);
   const add = ['tenant', 'add', 'bank', '--name', 'The bank', 'https://desk.bank.example'];

@@ -5,14 +5,13 @@ import {
   addKeyCommand,
   addOperatorCommand,
   addTenantCommand,
-  exportAuditCommand,
   migrateCommand,
   operatorLinkCommand,
   tenantOriginsCommand,
   tenantPasskeysCommand,
-  verifyAuditCommand,
 } from './admin-commands.ts';
 import { AuditBroken } from './audit.ts';
+import { exportAuditCommand, verifyAuditCommand } from './audit-commands.ts';
 import { backupCommand, restoreCommand } from './backup-commands.ts';
 import { ConfigurationError, drainSetting, type Flags } from './configuration.ts';
 import {
@@ -41,6 +40,7 @@ const HELP = `akashi: verify callers without seeing what is verified
                [--private-origins "URL..."]          where tenants may publish inside of this network
                [--metrics-port N] [--metrics-hostname H]
                                                      GET /metrics for Prometheus, not for the public
+               [--checkpoints FILE|URL]              where signed heads of the audit go, twice a minute
                [--drain SECONDS]                     how long it still answers once it is told to stop
   akashi migrate [--role ROLE]                       makes the tables; PostgreSQL: with the owner's URL, ROLE is
                                                      the verifier's
@@ -77,13 +77,13 @@ const HELP = `akashi: verify callers without seeing what is verified
   akashi keys use-encryption KEY --keys FILE         now it seals, when all verifiers run with the document before
   akashi keys reseal --keys FILE                     seals everything anew, while verifiers run; prints what is left
   akashi keys drop-encryption KEY --keys FILE        takes an old one out, once the database holds nothing under it
-  akashi audit verify TENANT [--file EXPORT] [--head SEQ:LINK]
+  akashi audit verify TENANT [--file EXPORT] [--head SEQ:LINK] [--checkpoints FILE --jwks FILE]
                                                      prints the head; exit code 3 if broken
   akashi audit export TENANT                         one JSON line for each entry
 
 Commands on the database take --database FILE, --database-url URL, or --development for the one in ./.akashi.
 Environment: AKASHI_ORIGIN, AKASHI_PORT, AKASHI_HOSTNAME, AKASHI_DATABASE, AKASHI_DATABASE_URL, AKASHI_PRIVATE_ORIGINS,
-AKASHI_METRICS_PORT, AKASHI_METRICS_HOSTNAME, AKASHI_DRAIN_SECONDS, AKASHI_KEYS_FILE or AKASHI_KEYS (the document itself).
+AKASHI_METRICS_PORT, AKASHI_METRICS_HOSTNAME, AKASHI_CHECKPOINTS, AKASHI_DRAIN_SECONDS, AKASHI_KEYS_FILE or AKASHI_KEYS (the document itself).
 Exit codes: 0 done, 1 failed, 2 wrong use or configuration, 3 audit chain broken.
 `;
 
@@ -107,6 +107,7 @@ const OPTIONS = {
   'metrics-port': { type: 'string' },
   'metrics-hostname': { type: 'string' },
   drain: { type: 'string' },
+  checkpoints: { type: 'string' },
   jwks: { type: 'string' },
   'status-lists': { type: 'string' },
   stale: { type: 'string' },

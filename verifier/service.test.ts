@@ -225,6 +225,37 @@ describe('metrics', () => {
   });
 });
 
+test('checkpoints that nobody takes are logged and counted, and hold nothing up', async () => {
+  const port = await freePort();
+  const ended: boolean[] = [];
+  const first = await start();
+  await waiting(first);
+  await first.store.linkAudit();
+  await first.close();
+  const service = await start({
+    metrics: { port, hostname: 'localhost' },
+    checkpoints: async (some, signal) => {
+      signal.addEventListener('abort', () => ended.push(true));
+      if (some.length === 0) throw new TypeError('no head');
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      throw new RangeError('nobody is there');
+    },
+  });
+  expect((await fetch(`${service.origin}/v1/health`)).status).toBe(200);
+  // A closing verifier waits for nobody who takes checkpoints.
+  await service.close();
+  expect(ended).toEqual([true]);
+  expect(log.find(({ event }) => event === 'checkpoint.failed')?.fault).toContain('RangeError');
+  const failing = await start({
+    metrics: { port, hostname: 'localhost' },
+    checkpoints: () => Promise.reject(new RangeError('nobody is there')),
+  });
+  const failures = async () => (await fetch(`http://localhost:${port}/metrics`)).text();
+  await expect.poll(failures).toContain('akashi_upkeep_failures_total{event="checkpoint.failed"} 1');
+  expect((await fetch(`${failing.origin}/v1/health`)).status).toBe(200);
+  await failing.close();
+});
+
 test('raw bytes that are no HTTP, an endless header and a lying length do not bring it down', async () => {
   const service = await start();
   const raw = (bytes: string) =>

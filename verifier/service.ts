@@ -8,6 +8,7 @@ import { appOf } from './app.ts';
 import { AuditBroken } from './audit.ts';
 import { inlineChecker, type ProofChecker } from './checker.ts';
 import { workerChecker } from './checker-lane.ts';
+import { type CheckpointSink, createCheckpoints } from './checkpoint.ts';
 import { type Instruments, silentInstruments } from './instruments.ts';
 import { type Keys, signingKey } from './keys.ts';
 import { serveMetrics } from './management.ts';
@@ -39,6 +40,8 @@ export type ServiceOptions = StoreLocation & {
   readonly privateOrigins?: readonly string[];
   /** Where Prometheus may ask: `GET /metrics`, not for the public. Without it nothing is measured. */
   readonly metrics?: { readonly port: number; readonly hostname: string };
+  /** Where signed heads of the audit are kept; without one they are not made. */
+  readonly checkpoints?: CheckpointSink | undefined;
   readonly log: (entry: LogEntry) => void;
   readonly notify?: VerifierOptions['notify'];
   readonly alert?: VerifierOptions['alert'];
@@ -60,6 +63,8 @@ export interface Service {
 }
 
 const UPKEEP_MS = 1000;
+/** At least every minute, with one that failed in between. */
+const CHECKPOINT_MS = 25_000;
 /** A client that is slow to send is cut off; waiting for an answer, as long polls do, is not limited by these. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 15_000;
@@ -113,6 +118,8 @@ export async function startVerifier(options: ServiceOptions): Promise<Service> {
       ends.push(() => stop(management));
     }
     ends.push(startUpkeep({ store, issuers, now: clock, log, instruments }));
+    if (options.checkpoints !== undefined)
+      ends.push(startCheckpoints(verifier, options.checkpoints, closing.signal));
     return {
       ...{ origin, port, store },
       async close(drainSeconds = 0) {
@@ -224,18 +231,43 @@ function startUpkeep(upkeep: Upkeep): () => Promise<void> {
 }
 
 /** A broken audit chain must be seen but must not keep verifications from ending: each part fails by itself. */
-async function keepHouse({ store, now, log, instruments }: Upkeep): Promise<void> {
-  const parts = [
-    { event: 'sweep.failed', work: () => store.sweep(now()) },
-    { event: 'audit.failed', work: () => store.linkAudit() },
-  ];
-  for (const part of parts) {
-    try {
-      await part.work();
-    } catch (error) {
-      const event = error instanceof AuditBroken ? 'audit.broken' : part.event;
-      log({ level: 'error', event, fault: faultOf(error) });
-      instruments.upkeepFailed(event);
-    }
+async function keepHouse(upkeep: Upkeep): Promise<void> {
+  const { store, now } = upkeep;
+  await keep(upkeep, 'sweep.failed', () => store.sweep(now()));
+  await keep(upkeep, 'audit.failed', () => store.linkAudit());
+}
+
+async function keep(
+  { log, instruments }: Pick<Upkeep, 'log' | 'instruments'>,
+  name: string,
+  work: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    const event = error instanceof AuditBroken ? 'audit.broken' : name;
+    log({ level: 'error', event, fault: faultOf(error) });
+    instruments.upkeepFailed(event);
   }
+}
+
+/** By itself: an address that answers late holds nothing else up. */
+function startCheckpoints(
+  verifier: Verifier,
+  sink: CheckpointSink,
+  closing: AbortSignal,
+): () => Promise<void> {
+  const checkpoints = createCheckpoints(verifier, sink);
+  let round: Promise<void> | undefined;
+  const write = () => {
+    round ??= keep(verifier, 'checkpoint.failed', () => checkpoints.write(closing)).finally(() => {
+      round = undefined;
+    });
+  };
+  write();
+  const timer = setInterval(write, CHECKPOINT_MS);
+  return async () => {
+    clearInterval(timer);
+    await round;
+  };
 }

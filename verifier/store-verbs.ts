@@ -163,6 +163,7 @@ function upkeepVerbs(db: Database, { read, write }: Binders) {
     reseal: write(ofTenant, sealed.reseal),
     epoch: () => db.read(forUpkeep(), epoch.findEpoch),
     beginEpoch: write(forUpkeep, epoch.beginEpoch),
+    auditHeads: () => db.read(forUpkeep(), audit.listAuditHeads),
     auditEntries: read(ofTenant, audit.listAuditEntries),
     subscribe: (topic, listener) => db.subscribe(topic, listener),
     ping: () => db.ping(),

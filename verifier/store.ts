@@ -1,4 +1,5 @@
 import type { Direction, ErrorCode, Policy, PublicJwk } from '@akashi/circuits';
+import type { AuditHead } from './audit.ts';
 import type {
   Actor,
   Attempt,
@@ -341,6 +342,8 @@ export interface Store {
   sweep(now: number): Promise<number>;
   /** Numbers entries not yet linked into each tenant's chain. The number linked. @throws AuditBroken on a gap */
   linkAudit(): Promise<number>;
+  /** The head of each tenant's chain. */
+  auditHeads(): Promise<readonly (AuditHead & { readonly tenant: string })[]>;
   auditEntries(tenant: string, afterSeq: number, limit: number): Promise<readonly AuditEntry[]>;
   /**
    * Calls back after a commit that changed `verification:<id>` or `subject:<tenant>:<subject>`: on PostgreSQL whichever

@@ -3,7 +3,7 @@ import type { Dialect } from './dialects.ts';
 import type { Epoch } from './records.ts';
 import { command, selection, type Transaction, type Verb, within } from './statement.ts';
 import { BOUNDS } from './store.ts';
-import { record, SYSTEM } from './stored-audit.ts';
+import { findAuditHead, record, SYSTEM } from './stored-audit.ts';
 import { listTenants } from './stored-tenants.ts';
 import { decide, endReuse, isOpen, isUnclaimed, voidPass } from './stored-verifications.ts';
 
@@ -82,7 +82,9 @@ export function* beginEpoch(tx: Transaction, epoch: number, now: number): Verb<v
     yield* spendTries.run(values);
     yield* forgetBegun.run(values);
     for (const forget of FORGOTTEN) yield* forget.run(values);
-    yield* record(tx, { tenant, at: now, actor: SYSTEM, event: 'database.restored', about: { epoch } });
+    // What came after this entry is what checkpoints of earlier epochs may know of and this chain does not.
+    const about = { epoch, after: (yield* findAuditHead(tenant)).seq };
+    yield* record(tx, { tenant, at: now, actor: SYSTEM, event: 'database.restored', about });
   }
   yield* within('upkeep');
   yield* setEpoch.run({ epoch });
