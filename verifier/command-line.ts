@@ -30,6 +30,7 @@ import { certifyCommand, createCommand, installCommand, rootCommand, rotateComma
 import { KeyFileError } from './key-file.ts';
 import { moveCommand } from './move-command.ts';
 import { explainPolicyCommand, listPoliciesCommand, putPolicyCommand } from './policy-commands.ts';
+import { runRetentionCommand, setRetentionCommand, showRetentionCommand } from './retention-commands.ts';
 import { type CommandContext, startCommand } from './start-command.ts';
 
 // The commands of `akashi`: which there are, what may follow them, how they end.
@@ -77,6 +78,10 @@ const HELP = `akashi: verify callers without seeing what is verified
   akashi keys use-encryption KEY --keys FILE         now it seals, when all verifiers run with the document before
   akashi keys reseal --keys FILE                     seals everything anew, while verifiers run; prints what is left
   akashi keys drop-encryption KEY --keys FILE        takes an old one out, once the database holds nothing under it
+  akashi retention show TENANT
+  akashi retention set TENANT [--verifications DAYS] [--devices DAYS] [--audit DAYS]
+                                                     how long what is over is kept, 30 days at least; not named: for ever
+  akashi retention run [--dry-run]                   rows that go, or would; verifiers do the same every hour
   akashi audit verify TENANT [--file EXPORT] [--head SEQ:LINK] [--checkpoints FILE --jwks FILE]
                                                      prints the head; exit code 3 if broken
   akashi audit export TENANT                         one JSON line for each entry
@@ -103,6 +108,10 @@ const OPTIONS = {
   statement: { type: 'string' },
   thumbprint: { type: 'string' },
   lead: { type: 'string' },
+  verifications: { type: 'string' },
+  devices: { type: 'string' },
+  audit: { type: 'string' },
+  'dry-run': { type: 'boolean' },
   'private-origins': { type: 'string' },
   'metrics-port': { type: 'string' },
   'metrics-hostname': { type: 'string' },
@@ -162,6 +171,9 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'keys use-encryption': { run: useEncryptionCommand, words: [1, 1] },
   'keys reseal': { run: resealCommand, words: [0, 0] },
   'keys drop-encryption': { run: dropEncryptionCommand, words: [1, 1] },
+  'retention show': { run: showRetentionCommand, words: [1, 1] },
+  'retention set': { run: setRetentionCommand, words: [1, 1] },
+  'retention run': { run: runRetentionCommand, words: [0, 0] },
   'audit verify': { run: verifyAuditCommand, words: [1, 1] },
   'audit export': { run: exportAuditCommand, words: [1, 1] },
 };

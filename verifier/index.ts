@@ -8,6 +8,7 @@ export {
   setIssuerSource,
   setOrigins,
   setPasskeySettings,
+  setRetention,
   unpinIssuer,
 } from './admin.ts';
 export { createApp } from './app.ts';

@@ -48,6 +48,19 @@ export interface Epoch {
   readonly copy: boolean;
 }
 
+/** For how many days what is over is kept; `null`: for ever. */
+export interface Retention {
+  /** Verifications, after their verdict. */
+  readonly verifications: number | null;
+  /** Devices, after they were revoked, and no less than their verifications. */
+  readonly devices: number | null;
+  readonly audit: number | null;
+}
+export type RetentionKind = keyof Retention;
+
+/** Rows by the name of their table. */
+export type RowCounts = Readonly<Record<string, number>>;
+
 export interface NewTenant {
   readonly tenant: string;
   readonly name: string;

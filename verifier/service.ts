@@ -13,6 +13,7 @@ import { type Instruments, silentInstruments } from './instruments.ts';
 import { type Keys, signingKey } from './keys.ts';
 import { serveMetrics } from './management.ts';
 import { createMetrics, type Levels } from './metrics.ts';
+import { applyRetention } from './retention.ts';
 import type { Store } from './store.ts';
 import { openStore, type StoreLocation } from './stores.ts';
 import type { Random } from './token.ts';
@@ -65,6 +66,7 @@ export interface Service {
 const UPKEEP_MS = 1000;
 /** At least every minute, with one that failed in between. */
 const CHECKPOINT_MS = 25_000;
+const RETENTION_MS = 3_600_000;
 /** A client that is slow to send is cut off; waiting for an answer, as long polls do, is not limited by these. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 15_000;
@@ -118,8 +120,13 @@ export async function startVerifier(options: ServiceOptions): Promise<Service> {
       ends.push(() => stop(management));
     }
     ends.push(startUpkeep({ store, issuers, now: clock, log, instruments }));
-    if (options.checkpoints !== undefined)
-      ends.push(startCheckpoints(verifier, options.checkpoints, closing.signal));
+    const retain = () => applyRetention(verifier, closing.signal);
+    ends.push(startRounds(verifier, { failed: 'retention.failed', everyMs: RETENTION_MS, work: retain }));
+    if (options.checkpoints !== undefined) {
+      const { write } = createCheckpoints(verifier, options.checkpoints);
+      const work = () => write(closing.signal);
+      ends.push(startRounds(verifier, { failed: 'checkpoint.failed', everyMs: CHECKPOINT_MS, work }));
+    }
     return {
       ...{ origin, port, store },
       async close(drainSeconds = 0) {
@@ -251,23 +258,25 @@ async function keep(
   }
 }
 
-/** By itself: an address that answers late holds nothing else up. */
-function startCheckpoints(
-  verifier: Verifier,
-  sink: CheckpointSink,
-  closing: AbortSignal,
-): () => Promise<void> {
-  const checkpoints = createCheckpoints(verifier, sink);
+/** At once and then every so often, one round at a time and apart from the rest, which a slow round does not hold up. */
+function startRounds(verifier: Verifier, { failed, everyMs, work }: Rounds): () => Promise<void> {
   let round: Promise<void> | undefined;
-  const write = () => {
-    round ??= keep(verifier, 'checkpoint.failed', () => checkpoints.write(closing)).finally(() => {
+  const begin = () => {
+    round ??= keep(verifier, failed, work).finally(() => {
       round = undefined;
     });
   };
-  write();
-  const timer = setInterval(write, CHECKPOINT_MS);
+  begin();
+  const timer = setInterval(begin, everyMs);
   return async () => {
     clearInterval(timer);
     await round;
   };
+}
+
+interface Rounds {
+  /** Event of a round that failed. */
+  readonly failed: string;
+  readonly everyMs: number;
+  readonly work: () => Promise<unknown>;
 }

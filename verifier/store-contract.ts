@@ -10,6 +10,7 @@ import { passkeyContract } from './store-contract-passkeys.ts';
 import { pinContract } from './store-contract-pins.ts';
 import { raceContract } from './store-contract-races.ts';
 import { requestContract } from './store-contract-requests.ts';
+import { retentionContract } from './store-contract-retention.ts';
 import { reuseContract } from './store-contract-reuse.ts';
 import { sealedContract } from './store-contract-sealed.ts';
 import { tenantContract } from './store-contract-tenants.ts';
@@ -49,6 +50,7 @@ export function storeContract(name: string, open: () => Promise<StoreHarness>): 
     reuseContract(store);
     claimContract(store);
     sealedContract(store);
+    retentionContract(current);
     epochContract(store);
     auditContract(store);
     raceContract(current);

@@ -13,6 +13,7 @@ import * as operators from './stored-operators.ts';
 import * as passkeys from './stored-passkeys.ts';
 import * as pins from './stored-pins.ts';
 import * as requests from './stored-requests.ts';
+import * as retention from './stored-retention.ts';
 import * as sealed from './stored-sealed.ts';
 import * as tenants from './stored-tenants.ts';
 import * as upkeep from './stored-upkeep.ts';
@@ -157,6 +158,11 @@ function upkeepVerbs(db: Database, { read, write }: Binders) {
         await setImmediate();
       }
     },
+    retention: read(ofTenant, retention.findRetention),
+    setRetention: write(ofTenant, retention.setRetention),
+    countOver: read(ofTenant, retention.countOver),
+    erase: write(ofTenant, retention.erase),
+    auditStart: read(ofTenant, retention.findAuditStart),
     tenants: () => db.read(forUpkeep(), tenants.listTenants),
     sealedOfDevices: read(ofTenant, sealed.sealedOfDevices),
     sealedRequests: read(forUpkeep, sealed.sealedRequests),

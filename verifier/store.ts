@@ -19,7 +19,10 @@ import type {
   PinChange,
   RequestPlace,
   ResealedValue,
+  Retention,
+  RetentionKind,
   Reuse,
+  RowCounts,
   Sealed,
   SealedValue,
   Tenant,
@@ -336,6 +339,19 @@ export interface Store {
   ): Promise<readonly (SealedValue & { readonly expiresAt: number })[]>;
   /** Puts each value under its new key where the old one still stands. How many did. */
   reseal(tenant: string, values: readonly ResealedValue[], actor: Actor, now: number): Promise<number>;
+
+  // retention
+  retention(tenant: string): Promise<Retention>;
+  setRetention(tenant: string, retention: Retention, now: number): Promise<boolean>;
+  /** How many rows of each table are over their time: up to 100,000 each. */
+  countOver(tenant: string, now: number): Promise<RowCounts>;
+  /**
+   * Erases some of what is over its time, and records that it did. How many rows of each table; none: there is no more.
+   * @throws AuditBroken where a chain that is to be cut does not hold
+   */
+  erase(tenant: string, kind: RetentionKind, now: number): Promise<RowCounts>;
+  /** What a tenant's first entry follows from. */
+  auditStart(tenant: string): Promise<AuditHead>;
 
   // upkeep
   /** Ends what is over its time and forgets what has served: jti, limits, links, sessions, challenges of passkeys. The number of verdicts set. */
