@@ -5,7 +5,7 @@ import * as v from 'valibot';
 import { withStore } from './admin-commands.ts';
 import { AuditBroken, type AuditHead, auditOrigin, equal, verifyAudit } from './audit.ts';
 import { createCutCheck } from './audit-cut.ts';
-import { type Checkpoint, createCheckpointCheck, readCheckpoints } from './checkpoint.ts';
+import { type Checkpoint, createCheckpointCheck, heldOf, readCheckpoints } from './checkpoint.ts';
 import { type Flags, requiredFlag } from './configuration.ts';
 import type { AuditEntry } from './records.ts';
 import type { CommandContext } from './start-command.ts';
@@ -74,10 +74,11 @@ function readChain(tenant: string, checkpoints: readonly Checkpoint[], { out }: 
         cuts.entry(entry);
       }
     }
-    const cut = cuts.end(checkpoints);
+    const lost = known.end(start);
+    const cut = cuts.end(heldOf(checkpoints, lost));
     if (cut !== undefined)
       out(`entries up to ${cut.seq} are erased, those until ${new Date(cut.before * 1000).toISOString()}`);
-    for (const { after, upTo, epoch } of known.end(start))
+    for (const { after, upTo, epoch } of lost)
       out(`entries ${after + 1} to ${upTo} were lost when epoch ${epoch} was restored`);
     return reached;
   };

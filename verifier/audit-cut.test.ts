@@ -150,14 +150,19 @@ describe('a chain that was cut', () => {
     const checkpoint = (seq: number, iat: number): Checkpoint => ({
       ...{ iss: 'https://verifier.example', tenant: 'club', seq, link: content.link, epoch: 1, iat },
     });
-    const end = (...checkpoints: readonly Checkpoint[]) => {
+    const endAt = (at: number, ...checkpoints: readonly Checkpoint[]) => {
       const check = createCutCheck('club', { seq: 10, link });
-      check.entry(entry);
+      check.entry({ ...entry, at });
       return check.end(checkpoints);
     };
-    expect(end(checkpoint(10, LONG_AGO + 1_000_000), checkpoint(3, LONG_AGO))).toMatchObject({ seq: 10 });
+    const month = LONG_AGO + 30 * 86_400;
+    const good = [checkpoint(3, LONG_AGO), checkpoint(10, LONG_AGO + 86_400 * 20), checkpoint(11, month)];
+    expect(endAt(month, ...good)).toMatchObject({ seq: 10 });
     // What came after the ninth entry was written a week after all that may have gone.
-    expect(() => end(checkpoint(9, LONG_AGO + 7 * 86_400))).toThrow('cut');
+    expect(() => endAt(month, checkpoint(9, LONG_AGO + 7 * 86_400))).toThrow('cut');
+    // No tenant keeps less than a month, and no cut is of tomorrow.
+    expect(() => endAt(month - 1, ...good)).toThrow('cut');
+    expect(() => endAt(month + 86_400, ...good)).toThrow('cut');
     const silent = createCutCheck('club', { seq: 10, link });
     expect(() => silent.end([])).toThrow('cut');
   });

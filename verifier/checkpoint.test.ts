@@ -6,7 +6,13 @@ import { signJws } from '@akashi/circuits';
 import { base64url } from 'jose';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type AuditHead, auditOrigin, entryHash, nextLink, verifyAudit } from './audit.ts';
-import { createCheckpointCheck, createCheckpoints, readCheckpoints } from './checkpoint.ts';
+import {
+  type Checkpoint,
+  createCheckpointCheck,
+  createCheckpoints,
+  heldOf,
+  readCheckpoints,
+} from './checkpoint.ts';
 import { addressSink, checkpointSink, fileSink } from './checkpoint-sink.ts';
 import { createDevelopmentKeys, type Keys, openKeys, publishedKeys, signingKey } from './keys.ts';
 import type { AuditEntry } from './records.ts';
@@ -183,6 +189,27 @@ describe('a chain that its owner made anew', () => {
     expect(await faultOf(forged([first, restored, ...rest.slice(1)]), [...lines, word])).toContain(
       'checkpoint at',
     );
+  });
+});
+
+describe('a restoration', () => {
+  const checkpoint = (seq: number, epoch: number): Checkpoint => ({
+    ...{ iss: ORIGIN, tenant: 'bank', seq, epoch, iat: NOW },
+    link: base64url.encode(new Uint8Array(32).fill(epoch)),
+  });
+  const lost = (...checkpoints: readonly Checkpoint[]) => {
+    const check = createCheckpointCheck('bank', checkpoints);
+    check.start({ seq: 20, link: new Uint8Array(32).fill(2) });
+    return check.end({ seq: 20, link: new Uint8Array(32).fill(2) });
+  };
+
+  it('whose entry is erased is known by the checkpoints since, and these are none of its chain', () => {
+    const known = [checkpoint(10, 1), checkpoint(30, 1), checkpoint(18, 2), checkpoint(20, 2)];
+    const found = lost(...known);
+    expect(found).toEqual([{ after: 18, upTo: 30, epoch: 2 }]);
+    expect(heldOf(known, found)).toEqual([checkpoint(10, 1), checkpoint(18, 2), checkpoint(20, 2)]);
+    expect(() => lost(checkpoint(30, 1), checkpoint(31, 2))).toThrow('checkpoint');
+    expect(() => lost(checkpoint(30, 2), checkpoint(20, 1))).toThrow('checkpoint');
   });
 });
 

@@ -112,7 +112,7 @@ async function readLine(line: string, keys: ReadonlyMap<string, Dated>): Promise
 
 const restoredShape = v.object({ event: v.literal('database.restored'), epoch: number, after: v.number() });
 
-/** What a chain that holds does not have any more, and why. */
+/** What a chain that holds does not have, and why. */
 export interface Lost {
   /** The last entry that was kept, and the last that is known to have been. */
   readonly after: number;
@@ -120,9 +120,15 @@ export interface Lost {
   readonly epoch: number;
 }
 
+/** The checkpoints that are of this chain and not of what it lost. */
+export function heldOf(checkpoints: readonly Checkpoint[], lost: readonly Lost[]): readonly Checkpoint[] {
+  return checkpoints.filter(({ epoch, seq }) => !lost.some((one) => epoch < one.epoch && seq > one.after));
+}
+
 /**
- * Holds a chain against checkpoints, as its entries are read. What a restored copy never had is no fault if a later
- * checkpoint is of the epoch that the chain says it was restored in.
+ * Holds a chain against checkpoints, as its entries are read. What a restored copy never had is no fault if checkpoints are of
+ * a later epoch: then the keys say that it was restored, and what these checkpoints lead to holds. The copy's last number
+ * is told by the entry of the restoration; where retention has erased that, by the first checkpoint since.
  */
 export function createCheckpointCheck(tenant: string, checkpoints: readonly Checkpoint[]) {
   const due = new Map<number, Checkpoint[]>();
@@ -153,9 +159,12 @@ export function createCheckpointCheck(tenant: string, checkpoints: readonly Chec
       const lost = [...unlike, ...beyond].sort((a, b) => a.seq - b.seq);
       const known = new Map<number, Lost>();
       for (const { seq, epoch } of lost) {
-        const why = restorations.find(
-          (one) => one.epoch > epoch && one.epoch <= lastEpoch && seq > one.after,
-        );
+        const why =
+          restorations.find((one) => one.epoch > epoch && one.epoch <= lastEpoch && seq > one.after) ??
+          checkpoints
+            .filter((one) => one.epoch > epoch && one.seq < seq)
+            .map((one) => ({ epoch: one.epoch, after: one.seq }))
+            .sort((a, b) => a.epoch - b.epoch || a.after - b.after)[0];
         if (why === undefined) throw new AuditBroken('checkpoint', tenant, seq);
         known.set(why.epoch, { after: why.after, epoch: why.epoch, upTo: seq });
       }

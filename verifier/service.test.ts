@@ -8,6 +8,8 @@ import { createOperator, createSignInLink, createTenant } from './admin.ts';
 import { createDevelopmentKeys, openKeys } from './keys.ts';
 import { newDeviceKey } from './phone-fixtures.ts';
 import { type Service, type ServiceOptions, startVerifier } from './service.ts';
+import { openSqliteStore } from './sqlite-store.ts';
+import { addClub, id, thumb } from './store-fixtures.ts';
 import type { LogEntry } from './verifier.ts';
 
 let folder: string;
@@ -223,6 +225,21 @@ describe('metrics', () => {
     await service.close();
     await expect(fetch(`http://localhost:${port}/metrics`)).rejects.toThrow();
   });
+});
+
+test('a verifier erases what its tenants do not keep', async () => {
+  const store = openSqliteStore({ file: join(folder, 'akashi.db') });
+  await addClub(store);
+  await store.setRetention('club', { verifications: 30, devices: 30, audit: null }, clock.now);
+  await store.close();
+  const service = await start();
+  const left = async () => [
+    await service.store.verification('club', id('old'), clock.now),
+    await service.store.deviceByThumbprint(thumb('gone'), clock.now),
+  ];
+  await expect.poll(left).toEqual([undefined, undefined]);
+  expect(await service.store.deviceByThumbprint(thumb('kept'), clock.now)).toBeDefined();
+  await service.close();
 });
 
 test('checkpoints that nobody takes are logged and counted, and hold nothing up', async () => {
