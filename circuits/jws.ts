@@ -17,6 +17,7 @@ export const JWS_TYPES = {
   /** Fixed by draft-ietf-oauth-status-list. */
   statusList: 'statuslist+jwt',
   evidence: 'akashi-evidence+jwt',
+  checkpoint: 'akashi-checkpoint+jwt',
 } as const;
 
 export type JwsKind = keyof typeof JWS_TYPES;

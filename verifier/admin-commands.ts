@@ -1,7 +1,4 @@
-import { readFile } from 'node:fs/promises';
 import { base64url16, parse } from '@akashi/circuits';
-import { base64url } from 'jose';
-import * as v from 'valibot';
 import {
   createApiKey,
   createOperator,
@@ -10,19 +7,14 @@ import {
   setOrigins,
   setPasskeySettings,
 } from './admin.ts';
-import { AuditBroken, type AuditHead, auditOrigin, verifyAudit } from './audit.ts';
-import { ConfigurationError, databaseSetting, type Flags } from './configuration.ts';
-import { parseDocument } from './keys.ts';
+import { ConfigurationError, databaseSetting, type Flags, requiredFlag } from './configuration.ts';
 import { migratePostgres } from './postgres-migrations.ts';
-import type { AuditEntry } from './records.ts';
 import { systemClock } from './service.ts';
 import type { CommandContext } from './start-command.ts';
 import type { Store } from './store.ts';
 import { openStore } from './stores.ts';
 
-// Commands on the database: tenants, operators, API keys, audit.
-
-const AUDIT_PAGE = 500;
+// Commands on the database: tenants, operators, API keys.
 
 /** Runs one command on the opened store, which is closed after it whatever happens. */
 export async function withStore<T>(
@@ -44,7 +36,7 @@ export async function withStore<T>(
  */
 export async function migrateCommand(flags: Flags, context: CommandContext): Promise<void> {
   const location = databaseSetting(flags, context.env);
-  if ('databaseUrl' in location) await migratePostgres(location.databaseUrl, stringFlag(flags, 'role'));
+  if ('databaseUrl' in location) await migratePostgres(location.databaseUrl, requiredFlag(flags, 'role'));
   else await withStore(flags, context, (store) => store.ping());
 }
 
@@ -54,7 +46,7 @@ export function addTenantCommand(
   context: CommandContext,
   [tenant = '', ...origins]: readonly string[],
 ): Promise<void> {
-  const name = stringFlag(flags, 'name');
+  const name = requiredFlag(flags, 'name');
   return withStore(flags, context, async (store) => {
     const added = await createTenant(
       store,
@@ -84,7 +76,7 @@ export function tenantPasskeysCommand(
   const { off = false } = flags;
   if (off === (flags['rp-id'] !== undefined)) throw new ConfigurationError('--rp-id or --off, one of them');
   const acceptScreenLock = flags['accept-screen-lock'] === true;
-  const settings = off ? null : { rpId: stringFlag(flags, 'rp-id'), acceptScreenLock };
+  const settings = off ? null : { rpId: requiredFlag(flags, 'rp-id'), acceptScreenLock };
   return withStore(flags, context, (store) => setPasskeySettings(store, tenant, settings, systemClock()));
 }
 
@@ -105,7 +97,7 @@ export function addOperatorCommand(
   context: CommandContext,
   [tenant = '']: readonly string[],
 ): Promise<void> {
-  const name = stringFlag(flags, 'name');
+  const name = requiredFlag(flags, 'name');
   const role = flags.role ?? 'operator';
   if (role !== 'operator' && role !== 'admin') throw new ConfigurationError('--role is operator or admin');
   return withStore(flags, context, async (store) => {
@@ -125,95 +117,4 @@ export function operatorLinkCommand(
     const token = await createSignInLink(store, tenant, id, systemClock(), context.random);
     context.out(typeof desk === 'string' ? `${desk}#signin=${token}` : token);
   });
-}
-
-/** `akashi audit export TENANT`: one JSON line for each linked entry. */
-export function exportAuditCommand(
-  flags: Flags,
-  context: CommandContext,
-  [tenant = '']: readonly string[],
-): Promise<void> {
-  return withStore(flags, context, async (store) => {
-    for await (const page of auditPages(store, tenant)) {
-      for (const entry of page) context.out(JSON.stringify(exportedEntry(entry)));
-    }
-  });
-}
-
-/**
- * `akashi audit verify TENANT [--file EXPORT] [--head SEQ:LINK]`: the head that the chain leads to.
- * @throws AuditBroken
- */
-export async function verifyAuditCommand(
-  flags: Flags,
-  context: CommandContext,
-  [tenant = '']: readonly string[],
-): Promise<void> {
-  const { file, head } = flags;
-  const end = typeof head === 'string' ? parseHead(head) : undefined;
-  let reached = auditOrigin(tenant);
-  if (typeof file === 'string') {
-    reached = verifyAudit(tenant, parseExport(await readFile(file, 'utf8')));
-  } else {
-    await withStore(flags, context, async (store) => {
-      for await (const page of auditPages(store, tenant))
-        reached = verifyAudit(tenant, page, { start: reached });
-    });
-  }
-  // What was cut off at the end shows only against a head that is known from elsewhere.
-  if (end !== undefined && (end.seq !== reached.seq || Buffer.compare(end.link, reached.link) !== 0)) {
-    throw new AuditBroken('head', tenant, reached.seq);
-  }
-  context.out(`${reached.seq}:${base64url.encode(reached.link)}`);
-}
-
-/** The linked entries of a tenant; what was not linked yet is, first. */
-async function* auditPages(store: Store, tenant: string): AsyncGenerator<readonly AuditEntry[]> {
-  while ((await store.linkAudit()) > 0);
-  for (let after = 0; ; ) {
-    const page = await store.auditEntries(tenant, after, AUDIT_PAGE);
-    const last = page.at(-1)?.seq;
-    if (last === undefined || last === null) return;
-    yield page;
-    after = last;
-  }
-}
-
-const digest = v.pipe(
-  v.string(),
-  v.regex(/^[A-Za-z0-9_-]{43}$/),
-  v.transform((text) => base64url.decode(text)),
-);
-const exportedShape = v.strictObject({
-  tenant: v.string(),
-  id: v.string(),
-  at: v.number(),
-  content: v.string(),
-  hash: digest,
-  seq: v.number(),
-  link: digest,
-});
-
-function exportedEntry({ tenant, id, at, content, hash, seq, link }: AuditEntry) {
-  const encoded = link === null ? null : base64url.encode(link);
-  return { tenant, id, at, content, hash: base64url.encode(hash), seq, link: encoded };
-}
-
-function parseExport(text: string): readonly AuditEntry[] {
-  const lines = text.split('\n').filter((line) => line !== '');
-  return lines.map((line) => parseDocument(exportedShape, line));
-}
-
-function parseHead(text: string): AuditHead {
-  const [seq, link] = text.split(':');
-  return {
-    seq: parse(v.pipe(v.string(), v.regex(/^[0-9]+$/), v.transform(Number)), seq),
-    link: parse(digest, link),
-  };
-}
-
-function stringFlag(flags: Flags, name: string): string {
-  const value = flags[name];
-  if (typeof value !== 'string') throw new ConfigurationError(`--${name} is missing`);
-  return value;
 }

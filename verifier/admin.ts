@@ -30,6 +30,9 @@ const tenantShape = v.strictObject({
 });
 const passkeySettingsShape = v.strictObject({ rpId, acceptScreenLock: v.boolean() });
 
+const days = v.nullable(v.pipe(v.number(), v.integer(), v.minValue(30), v.maxValue(36_500)));
+const retentionShape = v.strictObject({ verifications: days, devices: days, audit: days });
+
 /** `origins`: from which of the tenant's pages a browser may call, as scheme, host and port. */
 export type NewTenant = Readonly<v.InferOutput<typeof tenantShape>>;
 
@@ -68,6 +71,20 @@ export async function setOrigins(
   const { passkeys } = await requireTenant(store, tenant);
   if (passkeys !== null) requirePasskeyOrigin(checked, passkeys.rpId);
   if (!(await store.setOrigins(tenant, checked, now))) throw new TypeError('there is no such tenant');
+}
+
+/**
+ * Sets for how many days a tenant keeps what is over; at least 30, which is as far back as policies look for failures.
+ * @throws AkashiError `malformed`; TypeError when there is no such tenant
+ */
+export async function setRetention(
+  store: Store,
+  tenant: string,
+  retention: unknown,
+  now: number,
+): Promise<void> {
+  if (!(await store.setRetention(tenant, parse(retentionShape, retention), now)))
+    throw new TypeError('there is no such tenant');
 }
 
 /**

@@ -46,14 +46,17 @@ export interface WorldOptions {
   readonly checker?: ProofChecker;
   /** By default one on a SQLite file of its own. */
   readonly openStore?: () => Promise<Store>;
+  /** By default new ones. */
+  readonly keys?: Keys;
 }
 
-export async function openWorld({ read = nobody, checker, openStore }: WorldOptions = {}): Promise<World> {
+export async function openWorld(options: WorldOptions = {}): Promise<World> {
+  const { read = nobody, checker, openStore } = options;
   const folder = await mkdtemp(join(tmpdir(), 'akashi-app-'));
   const store = (await openStore?.()) ?? openSqliteStore({ file: join(folder, 'akashi.db') });
   const clock = { now: 1_900_000_000 };
-  const made = await createDevelopmentKeys(ORIGIN, clock.now, randomBytes);
-  const keys = await openKeys(made.keys);
+  const keys =
+    options.keys ?? (await openKeys((await createDevelopmentKeys(ORIGIN, clock.now, randomBytes)).keys));
   const notices: Notice[] = [];
   const alerts: Alert[] = [];
   const log: LogEntry[] = [];

@@ -14,9 +14,10 @@ export interface AuditHead {
 /**
  * Why a chain does not hold. `gap`: a number is missing, double or out of order; `content`: an entry is not what its
  * hash says; `link`: an entry does not follow from the one before; `tenant`: an entry of somebody else; `head`: the
- * chain does not end where it is known to end.
+ * chain does not end where it is known to end; `checkpoint`: it does not lead to what was signed and kept elsewhere; `cut`:
+ * it does not say that its beginning went, or not what went.
  */
-export type AuditFault = 'gap' | 'content' | 'link' | 'tenant' | 'head';
+export type AuditFault = 'gap' | 'content' | 'link' | 'tenant' | 'head' | 'checkpoint' | 'cut';
 
 /** Not an `AkashiError`: it is never an answer to anyone, and whoever gets it needs the place. */
 export class AuditBroken extends Error {

@@ -1,9 +1,10 @@
 import { chmod, constants, copyFile, open, stat } from 'node:fs/promises';
 import Client from 'better-sqlite3';
 import { withStore } from './admin-commands.ts';
-import { ConfigurationError, databaseSetting, type Flags } from './configuration.ts';
+import { ConfigurationError, databaseSetting, type Flags, requiredFlag } from './configuration.ts';
 import { readSecretFile, replaceSecretFile } from './key-file.ts';
-import { epochOf, keysOfEpoch, parseKeysDocument } from './keys.ts';
+import { epochOf, keyEncryptionOf, keysOfEpoch, parseKeysDocument } from './keys.ts';
+import { countSealed } from './reseal.ts';
 import { systemClock } from './service.ts';
 import type { CommandContext } from './start-command.ts';
 
@@ -13,7 +14,7 @@ import type { CommandContext } from './start-command.ts';
 
 /** `akashi backup --to FILE`: of a SQLite database, also while a verifier runs on it. */
 export async function backupCommand(flags: Flags, { env, out }: CommandContext): Promise<void> {
-  const to = fileFlag(flags, 'to');
+  const to = requiredFlag(flags, 'to');
   const location = databaseSetting(flags, env);
   if (!('file' in location)) {
     throw new ConfigurationError(
@@ -45,7 +46,7 @@ export async function backupCommand(flags: Flags, { env, out }: CommandContext):
  * later than it and the keys have seen.
  */
 export async function restoreCommand(flags: Flags, context: CommandContext): Promise<void> {
-  const keysFile = fileFlag(flags, 'keys');
+  const keysFile = requiredFlag(flags, 'keys');
   const keys = parseKeysDocument(await readSecretFile(keysFile));
   const { from } = flags;
   if (typeof from === 'string') {
@@ -57,18 +58,19 @@ export async function restoreCommand(flags: Flags, context: CommandContext): Pro
     await chmod(location.file, 0o600);
   }
   await withStore(flags, context, async (store) => {
+    const known = keyEncryptionOf(keys).keys;
+    for (const id of (await countSealed(store)).keys()) {
+      if (!known.has(id))
+        throw new Error(
+          'values are sealed under a key that is not in --keys: take it from the document of that time',
+        );
+    }
     const epoch = Math.max((await store.epoch()).epoch, epochOf(keys)) + 1;
     // The database first: if the keys are not written, it does not start, and this is run again.
     await store.beginEpoch(epoch, systemClock());
     await replaceSecretFile(keysFile, JSON.stringify(keysOfEpoch(keys, epoch, context.random)));
     context.out(`in force as epoch ${epoch}`);
   });
-}
-
-function fileFlag(flags: Flags, name: string): string {
-  const value = flags[name];
-  if (typeof value !== 'string' || value === '') throw new ConfigurationError(`--${name} is missing`);
-  return value;
 }
 
 function exists(file: string): Promise<boolean> {

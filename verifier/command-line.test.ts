@@ -7,6 +7,10 @@ import Client from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runCommand } from './command-line.ts';
 import { newIssuerKey } from './issuer-fixtures.ts';
+import { keyEncryptionOf, parseKeysDocument } from './keys.ts';
+import { evaluationPlace, seal } from './sealed.ts';
+import { openSqliteStore } from './sqlite-store.ts';
+import { hash, id, NOW, thumb } from './store-fixtures.ts';
 
 let folder: string;
 let env: Record<string, string>;
@@ -68,7 +72,7 @@ describe('wrong use', () => {
 
   test('every command of the help exists', async () => {
     const help = (await run(['--help'])).out.join('\n');
-    const names = [...help.matchAll(/^ {2}akashi ([a-z]+(?: [a-z]+)?)/gm)].map(([, name]) => name ?? '');
+    const names = [...help.matchAll(/^ {2}akashi ([a-z]+(?: [a-z-]+)?)/gm)].map(([, name]) => name ?? '');
     expect(names.length).toBeGreaterThan(10);
     for (const name of names) {
       // One word too many: known commands say how they are used without doing anything.
@@ -76,6 +80,7 @@ describe('wrong use', () => {
       expect(err).toContain('akashi start');
     }
     expect(names).toContain('keys certify');
+    expect(names).toContain('keys add-encryption');
   });
 });
 
@@ -215,6 +220,45 @@ test('keys made, certified offline, installed and rotated start a verifier; unce
   expect((await run(['start'])).err).toContain('is for http://localhost');
 });
 
+test('a key-encryption key is added, put in force, and taken out when nothing is sealed under it', async () => {
+  const files = ['--keys', path('keys.json')];
+  await run(['keys', 'create', ...files, '--public', path('public.json')]);
+  await run(['tenant', 'add', 'bank', '--name', 'Bank']);
+  const document = async () => JSON.parse(await readFile(path('keys.json'), 'utf8')).keyEncryption;
+  const { current: old } = await document();
+  // As devices leave it: sealed under the key of now.
+  const sealed = seal(
+    keyEncryptionOf(parseKeysDocument(await readFile(path('keys.json'), 'utf8'))),
+    evaluationPlace('bank', id('phone')),
+    hash('evaluation key'),
+    randomBytes,
+  );
+  const store = openSqliteStore({ file: path('akashi.db') });
+  const enrolment = { tenant: 'bank', subject: 'c-1', tokenHash: hash('token'), expiresAt: NOW };
+  await store.createEnrolment(enrolment, 1);
+  const device = { device: id('phone'), thumbprint: thumb('phone'), evaluationKey: sealed };
+  await store.redeemEnrolment({ ...device, tokenHash: hash('token') }, NOW - 1);
+  await store.close();
+
+  const [fresh = ''] = (await run(['keys', 'add-encryption', ...files])).out;
+  expect(await document()).toMatchObject({ current: old, keys: { [fresh]: expect.any(String) } });
+  expect((await run(['keys', 'drop-encryption', old, ...files])).err).toContain('key that seals');
+  expect((await run(['keys', 'use-encryption', id('nobody'), ...files])).code).toBe(1);
+  expect((await run(['keys', 'use-encryption', fresh, ...files])).code).toBe(0);
+  expect((await run(['keys', 'drop-encryption', old, ...files])).err).toContain('1 values are sealed');
+  expect(Object.keys((await document()).keys)).toHaveLength(2);
+  expect((await run(['keys', 'reseal', ...files])).out).toEqual(['1 values sealed anew', `${old} 0 left`]);
+  expect((await run(['keys', 'reseal', ...files])).out).toEqual(['0 values sealed anew', `${old} 0 left`]);
+  expect((await run(['keys', 'drop-encryption', old, ...files])).code).toBe(0);
+  expect(await document()).toEqual({ current: fresh, keys: { [fresh]: expect.any(String) } });
+  expect((await stat(path('keys.json'))).mode & 0o777).toBe(0o600);
+
+  // A copy of before, whose keys are gone, is not put in force with these.
+  await run(['keys', 'create', '--keys', path('others.json'), '--public', path('public.json')]);
+  const restored = await run(['restore', '--keys', path('others.json')]);
+  expect([restored.code, restored.err.includes('under a key that is not in --keys')]).toEqual([1, true]);
+});
+
 test('an issuer’s key is pinned and taken back, and where it publishes is set, by the person who runs the verifier', async () => {
   const { jwk, kid } = await newIssuerKey();
   await writeFile(path('issuer.jwk'), JSON.stringify(jwk));
@@ -342,6 +386,52 @@ test('a copy is no database until it is put in force, with keys that know it; th
   expect(await start(path('copy.db'))).toContain('older than its keys');
   expect((await run(['restore', ...keys, '--from', path('copy.db')])).err).toContain('exists: move it away');
   expect((await run(['audit', 'verify', 'bank'])).code).toBe(0);
+});
+
+test('checkpoints that a verifier wrote show what its database lost, and what a restored copy lost', async () => {
+  const port = await freePort();
+  const origin = `http://localhost:${port}`;
+  const keys = ['--keys', path('keys.json')];
+  const root = (await run(['keys', 'root', '--root', path('root.json')])).out[0] ?? '';
+  await run(['keys', 'create', ...keys, '--public', path('public.json')]);
+  const certify = ['--public', path('public.json'), '--origin', origin, '--statement', path('statement')];
+  await run(['keys', 'certify', '--root', path('root.json'), ...certify]);
+  await run(['keys', 'install', ...keys, '--statement', path('statement'), '--thumbprint', root]);
+  const lines = async () => (await readFile(path('checkpoints'), 'utf8')).split('\n').filter(Boolean);
+  env = { ...env, AKASHI_CHECKPOINTS: path('checkpoints') };
+  let known = 0;
+  const serve = async () => {
+    const { code } = await run(['start', '--origin', origin, '--port', port, ...keys], async () => {
+      await expect.poll(async () => (await lines()).length).toBeGreaterThan(known);
+      await writeFile(path('jwks'), await (await fetch(`${origin}/v1/jwks`)).text());
+    });
+    expect(code).toBe(0);
+    known = (await lines()).length;
+  };
+  const verify = async (file = path('checkpoints')) =>
+    run(['audit', 'verify', 'bank', '--checkpoints', file, '--jwks', path('jwks')]);
+  expect((await run(['start', '--origin', origin, '--checkpoints', 'http://log.example/'])).code).toBe(2);
+
+  await run(['tenant', 'add', 'bank', '--name', 'Bank']);
+  await run(['audit', 'verify', 'bank']);
+  await run(['backup', '--to', path('copy.db')]);
+  await run(['key', 'add', 'bank']);
+  await run(['audit', 'verify', 'bank']);
+  await serve();
+  expect((await verify()).out[0]).toBe('1 checkpoints, 0 lines that are none');
+  expect((await stat(path('checkpoints'))).mode & 0o777).toBe(0o600);
+
+  // Somebody puts an earlier database in the place of this one.
+  await rm(path('akashi.db'));
+  await run(['restore', ...keys, '--from', path('copy.db')]);
+  expect(await verify()).toMatchObject({ code: 3, err: 'audit chain broken: checkpoint, at entry 3' });
+  // The verifier, whose keys say that it was restored, vouches for it.
+  await serve();
+  expect(await verify()).toMatchObject({
+    code: 0,
+    out: ['2 checkpoints, 0 lines that are none', expect.stringContaining('epoch 2'), expect.any(String)],
+  });
+  expect((await run(['audit', 'verify', 'bank', '--checkpoints', path('checkpoints')])).code).toBe(2);
 });
 
 test('tenants, operators and keys are added, and what cannot be is said', async () => {

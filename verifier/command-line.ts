@@ -5,16 +5,21 @@ import {
   addKeyCommand,
   addOperatorCommand,
   addTenantCommand,
-  exportAuditCommand,
   migrateCommand,
   operatorLinkCommand,
   tenantOriginsCommand,
   tenantPasskeysCommand,
-  verifyAuditCommand,
 } from './admin-commands.ts';
 import { AuditBroken } from './audit.ts';
+import { exportAuditCommand, verifyAuditCommand } from './audit-commands.ts';
 import { backupCommand, restoreCommand } from './backup-commands.ts';
 import { ConfigurationError, drainSetting, type Flags } from './configuration.ts';
+import {
+  addEncryptionCommand,
+  dropEncryptionCommand,
+  resealCommand,
+  useEncryptionCommand,
+} from './encryption-commands.ts';
 import {
   addIssuerCommand,
   issuerSourceCommand,
@@ -25,6 +30,7 @@ import { certifyCommand, createCommand, installCommand, rootCommand, rotateComma
 import { KeyFileError } from './key-file.ts';
 import { moveCommand } from './move-command.ts';
 import { explainPolicyCommand, listPoliciesCommand, putPolicyCommand } from './policy-commands.ts';
+import { runRetentionCommand, setRetentionCommand, showRetentionCommand } from './retention-commands.ts';
 import { type CommandContext, startCommand } from './start-command.ts';
 
 // The commands of `akashi`: which there are, what may follow them, how they end.
@@ -35,6 +41,7 @@ const HELP = `akashi: verify callers without seeing what is verified
                [--private-origins "URL..."]          where tenants may publish inside of this network
                [--metrics-port N] [--metrics-hostname H]
                                                      GET /metrics for Prometheus, not for the public
+               [--checkpoints FILE|URL]              where signed heads of the audit go, twice a minute
                [--drain SECONDS]                     how long it still answers once it is told to stop
   akashi migrate [--role ROLE]                       makes the tables; PostgreSQL: with the owner's URL, ROLE is
                                                      the verifier's
@@ -62,17 +69,26 @@ const HELP = `akashi: verify callers without seeing what is verified
   akashi operator link TENANT OPERATOR [--desk URL]  prints a one-use sign-in link
   akashi keys root --root FILE                       offline: prints the thumbprint
   akashi keys create --keys FILE --public FILE
-  akashi keys rotate --keys FILE --public FILE
+  akashi keys rotate --keys FILE --public FILE [--lead SECONDS]
+                                                     one more signing key; it signs after a day, or SECONDS
   akashi keys certify --root FILE --public FILE --origin URL --statement FILE
                                                      offline
   akashi keys install --keys FILE --statement FILE --thumbprint T
-  akashi audit verify TENANT [--file EXPORT] [--head SEQ:LINK]
+  akashi keys add-encryption --keys FILE             one more key-encryption key, that opens; prints its id
+  akashi keys use-encryption KEY --keys FILE         now it seals, when all verifiers run with the document before
+  akashi keys reseal --keys FILE                     seals everything anew, while verifiers run; prints what is left
+  akashi keys drop-encryption KEY --keys FILE        takes an old one out, once the database holds nothing under it
+  akashi retention show TENANT
+  akashi retention set TENANT [--verifications DAYS] [--devices DAYS] [--audit DAYS]
+                                                     how long what is over is kept, 30 days at least; not named: for ever
+  akashi retention run [--dry-run]                   rows that go, or would; verifiers do the same every hour
+  akashi audit verify TENANT [--file EXPORT] [--head SEQ:LINK] [--checkpoints FILE --jwks FILE]
                                                      prints the head; exit code 3 if broken
   akashi audit export TENANT                         one JSON line for each entry
 
 Commands on the database take --database FILE, --database-url URL, or --development for the one in ./.akashi.
 Environment: AKASHI_ORIGIN, AKASHI_PORT, AKASHI_HOSTNAME, AKASHI_DATABASE, AKASHI_DATABASE_URL, AKASHI_PRIVATE_ORIGINS,
-AKASHI_METRICS_PORT, AKASHI_METRICS_HOSTNAME, AKASHI_DRAIN_SECONDS, AKASHI_KEYS_FILE or AKASHI_KEYS (the document itself).
+AKASHI_METRICS_PORT, AKASHI_METRICS_HOSTNAME, AKASHI_CHECKPOINTS, AKASHI_DRAIN_SECONDS, AKASHI_KEYS_FILE or AKASHI_KEYS (the document itself).
 Exit codes: 0 done, 1 failed, 2 wrong use or configuration, 3 audit chain broken.
 `;
 
@@ -91,10 +107,16 @@ const OPTIONS = {
   public: { type: 'string' },
   statement: { type: 'string' },
   thumbprint: { type: 'string' },
+  lead: { type: 'string' },
+  verifications: { type: 'string' },
+  devices: { type: 'string' },
+  audit: { type: 'string' },
+  'dry-run': { type: 'boolean' },
   'private-origins': { type: 'string' },
   'metrics-port': { type: 'string' },
   'metrics-hostname': { type: 'string' },
   drain: { type: 'string' },
+  checkpoints: { type: 'string' },
   jwks: { type: 'string' },
   'status-lists': { type: 'string' },
   stale: { type: 'string' },
@@ -145,6 +167,13 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   'keys rotate': { run: rotateCommand, words: [0, 0] },
   'keys certify': { run: certifyCommand, words: [0, 0] },
   'keys install': { run: installCommand, words: [0, 0] },
+  'keys add-encryption': { run: addEncryptionCommand, words: [0, 0] },
+  'keys use-encryption': { run: useEncryptionCommand, words: [1, 1] },
+  'keys reseal': { run: resealCommand, words: [0, 0] },
+  'keys drop-encryption': { run: dropEncryptionCommand, words: [1, 1] },
+  'retention show': { run: showRetentionCommand, words: [1, 1] },
+  'retention set': { run: setRetentionCommand, words: [1, 1] },
+  'retention run': { run: runRetentionCommand, words: [0, 0] },
   'audit verify': { run: verifyAuditCommand, words: [1, 1] },
   'audit export': { run: exportAuditCommand, words: [1, 1] },
 };

@@ -32,6 +32,13 @@ export function settingOf(
   return value === '' ? undefined : value;
 }
 
+/** The value of a flag that has no variable. @throws ConfigurationError when it is not given */
+export function requiredFlag(flags: Flags, name: string): string {
+  const value = flags[name];
+  if (typeof value !== 'string' || value === '') throw new ConfigurationError(`--${name} is missing`);
+  return value;
+}
+
 /** @throws ConfigurationError when neither is given */
 export function requiredSetting(flags: Flags, env: Environment, flag: string, variable: string): string {
   const value = settingOf(flags, env, flag, variable);

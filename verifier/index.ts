@@ -8,12 +8,15 @@ export {
   setIssuerSource,
   setOrigins,
   setPasskeySettings,
+  setRetention,
   unpinIssuer,
 } from './admin.ts';
 export { createApp } from './app.ts';
 export { AuditBroken, type AuditFault, type AuditHead, auditOrigin, verifyAudit } from './audit.ts';
 export { type FactCheck, inlineChecker, type ProofChecker } from './checker.ts';
 export { workerChecker } from './checker-lane.ts';
+export type { CheckpointSink } from './checkpoint.ts';
+export { addressSink, checkpointSink, fileSink } from './checkpoint-sink.ts';
 export { type Issuers, type IssuersOptions, openIssuers } from './issuers.ts';
 export { createSecretFile, KeyFileError, readSecretFile, replaceSecretFile } from './key-file.ts';
 export {

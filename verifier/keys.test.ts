@@ -87,6 +87,16 @@ test('a rotated key signs only once it is certified, and both are valid meanwhil
   expect(ended.signing).toHaveLength(2);
 });
 
+test('a rotated key signs after its lead, or when the last one ends, whichever is first', async () => {
+  const { document } = await certified();
+  const nbfOf = async (now: number, lead: number) =>
+    (await rotateSigningKey(document, now, lead)).signing.at(-1)?.nbf;
+  const end = NOW + SIGNING_KEY_SECONDS;
+  expect(await nbfOf(NOW, 86_400)).toBe(NOW + 86_400);
+  expect(await nbfOf(end - 10, 86_400)).toBe(end);
+  expect(await nbfOf(end + 10, 86_400)).toBe(end + 10);
+});
+
 test('of a key that has ended the public half stays, for ten years, and signs nothing', async () => {
   const { root, document } = await certified();
   const first = (await openKeys(document)).signing[0];

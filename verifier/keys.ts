@@ -91,6 +91,12 @@ export interface Keys {
 /** Seconds for which a new signing key is made: a year. */
 export const SIGNING_KEY_SECONDS = 365 * 86_400;
 
+/**
+ * Seconds until a new signing key signs: a day, in which every verifier is started with it. What one verifier signed may
+ * come to a phone by another, whose statement must name the key by then.
+ */
+export const SIGNING_LEAD_SECONDS = 86_400;
+
 /** Seconds after its end for which a key is still published, for evidence that it signed: ten years. */
 export const ENDED_KEY_SECONDS = 10 * SIGNING_KEY_SECONDS;
 
@@ -112,19 +118,56 @@ export async function createKeysDocument(now: number, random: Random): Promise<K
 }
 
 /**
- * The same keys with one more signing key, valid from `now`. Nothing signs with it before a statement that names it is
+ * The same keys with one more signing key, valid after `lead` seconds, or when the last one ends. Nothing signs with it before a statement that names it is
  * installed. Of keys that have ended the private half goes; the public one stays for as long as evidence is verifiable.
  */
-export async function rotateSigningKey(document: KeysDocument, now: number): Promise<KeysDocument> {
+export async function rotateSigningKey(document: KeysDocument, now: number, lead = 0): Promise<KeysDocument> {
+  const lastEnd = Math.max(...document.signing.map(({ exp }) => exp));
+  const nbf = Math.min(now + lead, Math.max(now, lastEnd));
   const kept = document.signing.filter((key) => key.exp > now);
   const ended = document.signing.filter((key) => key.exp <= now);
   return {
     ...document,
-    signing: [...kept, { jwk: await newPrivateJwk(), nbf: now, exp: now + SIGNING_KEY_SECONDS }],
+    signing: [...kept, { jwk: await newPrivateJwk(), nbf, exp: nbf + SIGNING_KEY_SECONDS }],
     ended: [
       ...(document.ended ?? []),
       ...ended.map(({ jwk, nbf, exp }) => ({ jwk: publicHalf(jwk), nbf, exp })),
     ].filter((key) => key.exp + ENDED_KEY_SECONDS > now),
+  };
+}
+
+/** The same keys with one more key-encryption key, which opens and does not seal yet; and its id. */
+export function addEncryptionKey(
+  document: KeysDocument,
+  random: Random,
+): { readonly document: KeysDocument; readonly id: string } {
+  const { current, keys } = document.keyEncryption;
+  const id = newToken(random);
+  const added = { ...keys, [id]: base64url.encode(random(32)) };
+  return { document: { ...document, keyEncryption: { current, keys: added } }, id };
+}
+
+/** The same keys; from now on this one seals. @throws TypeError when it is not among them */
+export function useEncryptionKey(document: KeysDocument, id: string): KeysDocument {
+  const { keys } = document.keyEncryption;
+  if (!Object.hasOwn(keys, id)) throw new TypeError('there is no such key-encryption key');
+  return { ...document, keyEncryption: { current: id, keys } };
+}
+
+/** The keys without this one. @throws TypeError when it is not among them, or seals */
+export function dropEncryptionKey(document: KeysDocument, id: string): KeysDocument {
+  const { current, keys } = document.keyEncryption;
+  if (!Object.hasOwn(keys, id)) throw new TypeError('there is no such key-encryption key');
+  if (id === current) throw new TypeError('this is the key that seals');
+  const { [id]: _, ...kept } = keys;
+  return { ...document, keyEncryption: { current, keys: kept } };
+}
+
+/** The key-encryption keys of a document, ready for use. */
+export function keyEncryptionOf({ keyEncryption: { current, keys } }: KeysDocument): KeyEncryption {
+  return {
+    current,
+    keys: new Map(Object.entries(keys).map(([id, key]) => [id, base64url.decode(key)])),
   };
 }
 
@@ -193,17 +236,13 @@ export async function openKeys(document: KeysDocument): Promise<Keys> {
   }
   if (signing.length === 0) throw new AkashiError('key_statement_invalid');
   const ended = (document.ended ?? []).map(async (key) => ({ ...key, kid: await thumbprint(key.jwk) }));
-  const encryption = Object.entries(document.keyEncryption.keys);
   return {
     issuer: said.iss,
     root,
     statement,
     signing,
     ended: await Promise.all(ended),
-    keyEncryption: {
-      current: document.keyEncryption.current,
-      keys: new Map(encryption.map(([id, key]) => [id, base64url.decode(key)])),
-    },
+    keyEncryption: keyEncryptionOf(document),
     codeKey: base64url.decode(document.codeKey),
     nonceKey: base64url.decode(document.nonceKey),
     epoch: epochOf(document),

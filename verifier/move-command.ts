@@ -20,6 +20,7 @@ const TABLES = [
     schema.apiKeys,
     schema.issuers,
     schema.issuerSources,
+    schema.retention,
     schema.policies,
   ],
   ...[
@@ -31,7 +32,7 @@ const TABLES = [
     schema.devices,
   ],
   ...[schema.passkeys, schema.passkeyChallenges, schema.jtis, schema.verifications, schema.idempotencyKeys],
-  ...[schema.views, schema.auditEntries, schema.auditHeads],
+  ...[schema.views, schema.auditEntries, schema.auditHeads, schema.auditCuts],
 ] as const;
 
 const ROWS_AT_ONCE = 500;
@@ -143,10 +144,13 @@ async function compareAudits(source: SqliteClient, target: pg.Client): Promise<v
   const page = 'SELECT * FROM audit_entries WHERE tenant = $1 AND seq > $2 ORDER BY seq LIMIT 1000';
   const before = source.prepare<[string, number], AuditRow>(page.replace('$1', '?').replace('$2', '?'));
   const tenants = source.prepare<[], string>('SELECT tenant FROM tenants').pluck().all();
+  const cuts = source.prepare<[string], AuditHead>('SELECT seq, link FROM audit_cuts WHERE tenant = ?');
   for (const tenant of tenants) {
-    const old = await headOf(tenant, async (after) => before.all(tenant, after));
+    const start = cuts.get(tenant) ?? auditOrigin(tenant);
+    const old = await headOf(tenant, start, async (after) => before.all(tenant, after));
     const moved = await headOf(
       tenant,
+      start,
       async (after) => (await target.query<AuditRow>(page, [tenant, after])).rows,
     );
     if (old.seq !== moved.seq || !equal(old.link, moved.link))
@@ -156,9 +160,10 @@ async function compareAudits(source: SqliteClient, target: pg.Client): Promise<v
 
 async function headOf(
   tenant: string,
+  start: AuditHead,
   pageAfter: (seq: number) => Promise<readonly AuditRow[]>,
 ): Promise<AuditHead> {
-  let head = auditOrigin(tenant);
+  let head = start;
   for (;;) {
     const rows = await pageAfter(head.seq);
     if (rows.length === 0) return head;

@@ -14,7 +14,7 @@ import { parseBody } from './input.ts';
 import { evaluate, newEvaluationKey, parseBlinded } from './oprf.ts';
 import { parsePoints } from './proof.ts';
 import type { Device } from './records.ts';
-import { evaluationPlace, seal, unseal } from './sealed.ts';
+import { evaluationPlace, seal, sealAnew, unseal } from './sealed.ts';
 import { sha256 } from './token.ts';
 import type { Verifier } from './verifier.ts';
 
@@ -93,7 +93,7 @@ async function changePin(
   commitment: string,
   proof: Proof,
 ): Promise<Device | undefined> {
-  const { store, now, queue, checker } = verifier;
+  const { store, now, queue, checker, keys, random } = verifier;
   const { tenant, device, commitment: oldCommitment } = call.device;
   const points = parsePoints(proof);
   if (oldCommitment === null) return undefined;
@@ -110,7 +110,9 @@ async function changePin(
     });
     const [holds] = await checker.check([{ fact: 'pin', signals, points }]);
     if (holds !== true) return undefined;
-    const { evaluationKey } = change;
+    // It was taken out of the database, where whoever seals everything anew would have found it.
+    const place = evaluationPlace(tenant, device);
+    const evaluationKey = sealAnew(keys.keyEncryption, place, change.evaluationKey, random);
     return store.completePinChange({ tenant, device, oldCommitment, commitment, evaluationKey }, now());
   });
 }

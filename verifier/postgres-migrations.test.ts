@@ -18,6 +18,7 @@ import type { Store } from './store.ts';
 import { newPasskey } from './store-contract-passkeys.ts';
 import {
   accepted,
+  addClub,
   addTenants,
   commitment,
   enrolled,
@@ -205,12 +206,19 @@ const LOOKS: readonly ((store: Store) => Promise<unknown>)[] = [
   (store) => store.verification('bank', id('w'), NOW),
   (store) => store.auditEntries('bank', 0, 1_000),
   (store) => store.auditEntries('shop', 0, 1_000),
+  (store) => store.auditEntries('club', 0, 1_000),
+  (store) => store.auditStart('club'),
+  (store) => store.retention('club'),
 ];
 
 /** Something in every table. */
 async function fill(store: Store): Promise<void> {
   await addTenants(store);
   const system = { kind: 'system' } as const;
+  await addClub(store);
+  await store.setRetention('club', { verifications: null, devices: 400, audit: 30 }, NOW);
+  await store.linkAudit();
+  await store.erase('club', 'audit', NOW);
   await store.setOrigins('bank', ['https://bank.example'], NOW);
   await store.addApiKey('bank', hash('api key'), NOW);
   await store.addIssuer(

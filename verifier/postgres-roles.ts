@@ -3,7 +3,10 @@ import { type ClientBase, escapeIdentifier } from 'pg';
 // Two roles: the owner makes the tables (`akashi migrate`), the verifier's role works with them. Row-level security
 // binds no superuser and no role with BYPASSRLS, and an owner could drop it: a verifier that runs as one of them is refused.
 
-/** What the verifier's role may do, and no more: verdicts, policies and audit entries are never removed. */
+/**
+ * What the verifier's role may do, and no more. Policies are never removed; verdicts and audit entries only where row-level
+ * security finds their tenant's retention over.
+ */
 const PRIVILEGES: Readonly<Record<string, string>> = {
   migrations: 'SELECT',
   epochs: 'SELECT, UPDATE (epoch, copy)',
@@ -12,6 +15,7 @@ const PRIVILEGES: Readonly<Record<string, string>> = {
   api_keys: 'SELECT, INSERT',
   issuers: 'SELECT, INSERT, DELETE',
   issuer_sources: 'SELECT, INSERT, DELETE',
+  retention: 'SELECT, INSERT, UPDATE (verification_days, device_days, audit_days, set_at)',
   policies: 'SELECT, INSERT',
   operators: 'SELECT, INSERT',
   sign_in_links: 'SELECT, INSERT, DELETE',
@@ -23,11 +27,12 @@ const PRIVILEGES: Readonly<Record<string, string>> = {
   passkeys: 'SELECT, INSERT, UPDATE (counter, backed_up), DELETE',
   passkey_challenges: 'SELECT, INSERT, UPDATE (challenge, expires_at), DELETE',
   jtis: 'SELECT, INSERT, DELETE',
-  verifications: 'SELECT, INSERT, UPDATE',
+  verifications: 'SELECT, INSERT, UPDATE, DELETE',
   idempotency_keys: 'SELECT, INSERT, DELETE',
-  views: 'SELECT, INSERT',
-  audit_entries: 'SELECT, INSERT, UPDATE (seq, link)',
+  views: 'SELECT, INSERT, DELETE',
+  audit_entries: 'SELECT, INSERT, UPDATE (seq, link), DELETE',
   audit_heads: 'SELECT, INSERT, UPDATE (seq, link, position)',
+  audit_cuts: 'SELECT, INSERT, UPDATE (seq, link, cut_at)',
 };
 
 /** Gives the verifier's role its rights, and takes others back. Run by the owner after each migration. */

@@ -61,6 +61,14 @@ export const issuerSources = pgTable('issuer_sources', {
   setAt: bigint('set_at', { mode: 'number' }).notNull(),
 });
 
+export const retention = pgTable('retention', {
+  tenant: text('tenant').primaryKey(),
+  verificationDays: integer('verification_days'),
+  deviceDays: integer('device_days'),
+  auditDays: integer('audit_days'),
+  setAt: bigint('set_at', { mode: 'number' }).notNull(),
+});
+
 export const policies = pgTable(
   'policies',
   {
@@ -136,6 +144,7 @@ export const devices = pgTable('devices', {
   evaluationKey: sealed('evaluation_key').notNull(),
   pendingKey: sealed('pending_key'),
   pendingNonce: bytes('pending_nonce'),
+  revokedAt: bigint('revoked_at', { mode: 'number' }),
 });
 
 export const passkeys = pgTable('passkeys', {
@@ -252,4 +261,11 @@ export const auditHeads = pgTable('audit_heads', {
   seq: bigint('seq', { mode: 'number' }).notNull(),
   link: bytes('link').notNull(),
   position: bigint('position', { mode: 'number' }).notNull(),
+});
+
+export const auditCuts = pgTable('audit_cuts', {
+  tenant: text('tenant').primaryKey(),
+  seq: bigint('seq', { mode: 'number' }).notNull(),
+  link: bytes('link').notNull(),
+  cutAt: bigint('cut_at', { mode: 'number' }).notNull(),
 });

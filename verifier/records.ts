@@ -9,6 +9,32 @@ export interface Sealed {
   readonly ciphertext: Uint8Array;
 }
 
+/** Where a sealed value belongs. */
+export interface SealedPlace {
+  readonly kind: 'evaluation-key' | 'request';
+  readonly tenant: string;
+  /** Id of the device or verification. */
+  readonly row: string;
+}
+
+/** A sealed value as it stands in the database. */
+export interface SealedValue {
+  readonly place: SealedPlace;
+  readonly column: 'evaluationKey' | 'pendingKey' | 'request';
+  readonly sealed: Sealed;
+}
+
+/** The same value under another key. */
+export interface ResealedValue extends SealedValue {
+  readonly anew: Sealed;
+}
+
+/** A place in the list of open verifications. */
+export interface RequestPlace {
+  readonly verification: string;
+  readonly expiresAt: number;
+}
+
 /** Who did it, for the audit. */
 export type Actor =
   | { readonly kind: 'backend' | 'system' | 'cli' }
@@ -21,6 +47,19 @@ export interface Epoch {
   /** This is a copy that nobody has put back yet. */
   readonly copy: boolean;
 }
+
+/** For how many days what is over is kept; `null`: for ever. */
+export interface Retention {
+  /** Verifications, after their verdict. */
+  readonly verifications: number | null;
+  /** Devices, after they were revoked, and no less than their verifications. */
+  readonly devices: number | null;
+  readonly audit: number | null;
+}
+export type RetentionKind = keyof Retention;
+
+/** Rows by the name of their table. */
+export type RowCounts = Readonly<Record<string, number>>;
 
 export interface NewTenant {
   readonly tenant: string;

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { expect, test } from 'vitest';
-import { type KeyEncryption, type SealedPlace, seal, unseal } from './sealed.ts';
+import type { SealedPlace } from './records.ts';
+import { type KeyEncryption, seal, unseal } from './sealed.ts';
 
 const keys: KeyEncryption = {
   current: 'two',

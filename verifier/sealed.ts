@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
-import type { Sealed } from './records.ts';
+import type { Sealed, SealedPlace } from './records.ts';
 import type { Random } from './token.ts';
 
 // What must be read again but must not lie open in the database: AES-256-GCM under a key-encryption key that lives
@@ -17,14 +17,6 @@ export interface KeyEncryption {
   readonly keys: ReadonlyMap<string, Uint8Array>;
 }
 
-/** Where a sealed value belongs. */
-export interface SealedPlace {
-  readonly kind: 'evaluation-key' | 'request';
-  readonly tenant: string;
-  /** Id of the device or verification. */
-  readonly row: string;
-}
-
 /** Where the evaluation key of a device belongs. */
 export function evaluationPlace(tenant: string, device: string): SealedPlace {
   return { kind: 'evaluation-key', tenant, row: device };
@@ -35,6 +27,11 @@ export function seal(keys: KeyEncryption, place: SealedPlace, plaintext: Uint8Ar
   const cipher = createCipheriv(CIPHER, keyOf(keys, keys.current), iv).setAAD(additionalData(place));
   const ciphertext = Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()]);
   return { kek: keys.current, iv, ciphertext };
+}
+
+/** The same value under the key that seals now. */
+export function sealAnew(keys: KeyEncryption, place: SealedPlace, sealed: Sealed, random: Random): Sealed {
+  return sealed.kek === keys.current ? sealed : seal(keys, place, unseal(keys, place, sealed), random);
 }
 
 /** @throws Error when the key is not known or the value is not what was sealed for this place: a fault, not an answer */

@@ -8,6 +8,8 @@ import { createOperator, createSignInLink, createTenant } from './admin.ts';
 import { createDevelopmentKeys, openKeys } from './keys.ts';
 import { newDeviceKey } from './phone-fixtures.ts';
 import { type Service, type ServiceOptions, startVerifier } from './service.ts';
+import { openSqliteStore } from './sqlite-store.ts';
+import { addClub, id, thumb } from './store-fixtures.ts';
 import type { LogEntry } from './verifier.ts';
 
 let folder: string;
@@ -223,6 +225,52 @@ describe('metrics', () => {
     await service.close();
     await expect(fetch(`http://localhost:${port}/metrics`)).rejects.toThrow();
   });
+});
+
+test('a verifier erases what its tenants do not keep', async () => {
+  const store = openSqliteStore({ file: join(folder, 'akashi.db') });
+  await addClub(store);
+  await store.setRetention('club', { verifications: 30, devices: 30, audit: null }, clock.now);
+  await store.close();
+  const service = await start();
+  const left = async () => [
+    await service.store.verification('club', id('old'), clock.now),
+    await service.store.deviceByThumbprint(thumb('gone'), clock.now),
+  ];
+  await expect.poll(left).toEqual([undefined, undefined]);
+  expect(await service.store.deviceByThumbprint(thumb('kept'), clock.now)).toBeDefined();
+  await service.close();
+});
+
+test('checkpoints that nobody takes are logged and counted, and hold nothing up', async () => {
+  const port = await freePort();
+  const ended: boolean[] = [];
+  const first = await start();
+  await waiting(first);
+  await first.store.linkAudit();
+  await first.close();
+  const service = await start({
+    metrics: { port, hostname: 'localhost' },
+    checkpoints: async (some, signal) => {
+      signal.addEventListener('abort', () => ended.push(true));
+      if (some.length === 0) throw new TypeError('no head');
+      await new Promise((resolve) => signal.addEventListener('abort', resolve));
+      throw new RangeError('nobody is there');
+    },
+  });
+  expect((await fetch(`${service.origin}/v1/health`)).status).toBe(200);
+  // A closing verifier waits for nobody who takes checkpoints.
+  await service.close();
+  expect(ended).toEqual([true]);
+  expect(log.find(({ event }) => event === 'checkpoint.failed')?.fault).toContain('RangeError');
+  const failing = await start({
+    metrics: { port, hostname: 'localhost' },
+    checkpoints: () => Promise.reject(new RangeError('nobody is there')),
+  });
+  const failures = async () => (await fetch(`http://localhost:${port}/metrics`)).text();
+  await expect.poll(failures).toContain('akashi_upkeep_failures_total{event="checkpoint.failed"} 1');
+  expect((await fetch(`${failing.origin}/v1/health`)).status).toBe(200);
+  await failing.close();
 });
 
 test('raw bytes that are no HTTP, an endless header and a lying length do not bring it down', async () => {

@@ -8,10 +8,12 @@ import { appOf } from './app.ts';
 import { AuditBroken } from './audit.ts';
 import { inlineChecker, type ProofChecker } from './checker.ts';
 import { workerChecker } from './checker-lane.ts';
+import { type CheckpointSink, createCheckpoints } from './checkpoint.ts';
 import { type Instruments, silentInstruments } from './instruments.ts';
 import { type Keys, signingKey } from './keys.ts';
 import { serveMetrics } from './management.ts';
 import { createMetrics, type Levels } from './metrics.ts';
+import { applyRetention } from './retention.ts';
 import type { Store } from './store.ts';
 import { openStore, type StoreLocation } from './stores.ts';
 import type { Random } from './token.ts';
@@ -39,6 +41,8 @@ export type ServiceOptions = StoreLocation & {
   readonly privateOrigins?: readonly string[];
   /** Where Prometheus may ask: `GET /metrics`, not for the public; port 0: any free one. Without it nothing is measured. */
   readonly metrics?: { readonly port: number; readonly hostname: string };
+  /** Where signed heads of the audit are kept; without one they are not made. */
+  readonly checkpoints?: CheckpointSink | undefined;
   readonly log: (entry: LogEntry) => void;
   readonly notify?: VerifierOptions['notify'];
   readonly alert?: VerifierOptions['alert'];
@@ -62,6 +66,9 @@ export interface Service {
 }
 
 const UPKEEP_MS = 1000;
+/** At least every minute, with one that failed in between. */
+const CHECKPOINT_MS = 25_000;
+const RETENTION_MS = 3_600_000;
 /** A client that is slow to send is cut off; waiting for an answer, as long polls do, is not limited by these. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 15_000;
@@ -120,6 +127,13 @@ export async function startVerifier(options: ServiceOptions): Promise<Service> {
       ends.push(() => stop(management));
     }
     ends.push(startUpkeep({ store, issuers, now: clock, log, instruments }));
+    const retain = () => applyRetention(verifier, closing.signal);
+    ends.push(startRounds(verifier, { failed: 'retention.failed', everyMs: RETENTION_MS, work: retain }));
+    if (options.checkpoints !== undefined) {
+      const { write } = createCheckpoints(verifier, options.checkpoints);
+      const work = () => write(closing.signal);
+      ends.push(startRounds(verifier, { failed: 'checkpoint.failed', everyMs: CHECKPOINT_MS, work }));
+    }
     return {
       ...{ origin, port, metricsPort, store },
       async close(drainSeconds = 0) {
@@ -235,18 +249,45 @@ function startUpkeep(upkeep: Upkeep): () => Promise<void> {
 }
 
 /** A broken audit chain must be seen but must not keep verifications from ending: each part fails by itself. */
-async function keepHouse({ store, now, log, instruments }: Upkeep): Promise<void> {
-  const parts = [
-    { event: 'sweep.failed', work: () => store.sweep(now()) },
-    { event: 'audit.failed', work: () => store.linkAudit() },
-  ];
-  for (const part of parts) {
-    try {
-      await part.work();
-    } catch (error) {
-      const event = error instanceof AuditBroken ? 'audit.broken' : part.event;
-      log({ level: 'error', event, fault: faultOf(error) });
-      instruments.upkeepFailed(event);
-    }
+async function keepHouse(upkeep: Upkeep): Promise<void> {
+  const { store, now } = upkeep;
+  await keep(upkeep, 'sweep.failed', () => store.sweep(now()));
+  await keep(upkeep, 'audit.failed', () => store.linkAudit());
+}
+
+async function keep(
+  { log, instruments }: Pick<Upkeep, 'log' | 'instruments'>,
+  name: string,
+  work: () => Promise<unknown>,
+): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    const event = error instanceof AuditBroken ? 'audit.broken' : name;
+    log({ level: 'error', event, fault: faultOf(error) });
+    instruments.upkeepFailed(event);
   }
+}
+
+/** At once and then every so often, one round at a time and apart from the rest, which a slow round does not hold up. */
+function startRounds(verifier: Verifier, { failed, everyMs, work }: Rounds): () => Promise<void> {
+  let round: Promise<void> | undefined;
+  const begin = () => {
+    round ??= keep(verifier, failed, work).finally(() => {
+      round = undefined;
+    });
+  };
+  begin();
+  const timer = setInterval(begin, everyMs);
+  return async () => {
+    clearInterval(timer);
+    await round;
+  };
+}
+
+interface Rounds {
+  /** Event of a round that failed. */
+  readonly failed: string;
+  readonly everyMs: number;
+  readonly work: () => Promise<unknown>;
 }

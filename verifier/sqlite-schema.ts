@@ -57,6 +57,14 @@ export const issuerSources = sqliteTable('issuer_sources', {
   setAt: integer('set_at').notNull(),
 });
 
+export const retention = sqliteTable('retention', {
+  tenant: text('tenant').primaryKey(),
+  verificationDays: integer('verification_days'),
+  deviceDays: integer('device_days'),
+  auditDays: integer('audit_days'),
+  setAt: integer('set_at').notNull(),
+});
+
 export const policies = sqliteTable(
   'policies',
   {
@@ -132,6 +140,7 @@ export const devices = sqliteTable('devices', {
   evaluationKey: sealed('evaluation_key').notNull(),
   pendingKey: sealed('pending_key'),
   pendingNonce: bytes('pending_nonce'),
+  revokedAt: integer('revoked_at'),
 });
 
 export const passkeys = sqliteTable('passkeys', {
@@ -248,4 +257,11 @@ export const auditHeads = sqliteTable('audit_heads', {
   seq: integer('seq').notNull(),
   link: bytes('link').notNull(),
   position: integer('position').notNull(),
+});
+
+export const auditCuts = sqliteTable('audit_cuts', {
+  tenant: text('tenant').primaryKey(),
+  seq: integer('seq').notNull(),
+  link: bytes('link').notNull(),
+  cutAt: integer('cut_at').notNull(),
 });

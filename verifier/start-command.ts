@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { pino } from 'pino';
+import { checkpointSink } from './checkpoint-sink.ts';
 import {
   checkedOrigin,
   DEVELOPMENT_FOLDER,
@@ -59,10 +60,12 @@ export async function startCommand(flags: Flags, context: CommandContext): Promi
   if (development) err(DEVELOPMENT_NOTICE);
   const hostname = settingOf(flags, env, 'hostname', 'AKASHI_HOSTNAME') ?? 'localhost';
   const privateOrigins = privateOriginsSetting(flags, env);
+  const setting = settingOf(flags, env, 'checkpoints', 'AKASHI_CHECKPOINTS');
+  const checkpoints = setting === undefined ? undefined : await checkpointSink(setting);
   const log = logTo(context.out);
   // No ids: who was reported stands in the audit, which is read by those who may.
   const alert = async () => log({ level: 'warn', event: 'alert.reported' });
-  const listen = { origin, port, hostname, privateOrigins, ...metricsSetting(flags, env) };
+  const listen = { origin, port, hostname, privateOrigins, checkpoints, ...metricsSetting(flags, env) };
   const service = await startVerifier({ ...location, keys, ...listen, log, alert, random });
   log({ level: 'info', event: 'started' });
   return service;

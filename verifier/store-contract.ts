@@ -10,7 +10,9 @@ import { passkeyContract } from './store-contract-passkeys.ts';
 import { pinContract } from './store-contract-pins.ts';
 import { raceContract } from './store-contract-races.ts';
 import { requestContract } from './store-contract-requests.ts';
+import { retentionContract } from './store-contract-retention.ts';
 import { reuseContract } from './store-contract-reuse.ts';
+import { sealedContract } from './store-contract-sealed.ts';
 import { tenantContract } from './store-contract-tenants.ts';
 import { verificationContract } from './store-contract-verifications.ts';
 import { addTenants, type StoreHarness } from './store-fixtures.ts';
@@ -47,6 +49,8 @@ export function storeContract(name: string, open: () => Promise<StoreHarness>): 
     attemptContract(store);
     reuseContract(store);
     claimContract(store);
+    sealedContract(store);
+    retentionContract(current);
     epochContract(store);
     auditContract(store);
     raceContract(current);

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Attempt, Device, NewVerification, Sealed, VerificationRow } from './records.ts';
-import type { Store } from './store.ts';
+import { BOUNDS, type Store } from './store.ts';
 import type { StoreCall } from './store-peers.ts';
 
 // What the contract's tests begin with. Ids are made from labels, so that a failing test says which one it was.
@@ -230,6 +230,35 @@ export async function searchEverywhere(store: Store): Promise<void> {
   await store.policies('bank');
   await store.issuers('bank');
   await store.issuerSource('bank');
+  await store.sealedOfDevices('bank', '', 10);
+  await store.sealedRequests({ expiresAt: 0, verification: '' }, 10);
+  await store.setRetention('bank', { verifications: 30, devices: 30, audit: 30 }, NOW);
+  await store.linkAudit();
+  await store.countOver('bank', NOW + 1_000);
+  for (const kind of ['verifications', 'devices', 'audit'] as const) await store.erase('bank', kind, NOW);
+  await store.auditStart('bank');
   await store.sweep(NOW + 100_000);
   await events(store);
+}
+
+/** Long before the clock of any server: only what is over by both clocks is erased. */
+export const LONG_AGO = 1_500_000_000;
+
+/** A tenant of long ago: a verification that was declined and seen, its device revoked since, another one active, a day later. */
+export async function addClub(store: Store): Promise<void> {
+  const tenant = 'club';
+  const operator = id('operator club');
+  await store.createTenant({ tenant, name: 'The club', origins: [] }, LONG_AGO);
+  await store.addOperator({ tenant, operator, name: 'Sato', role: 'operator' }, LONG_AGO);
+  for (const label of ['gone', 'kept']) await enrolled(store, label, { tenant, at: LONG_AGO });
+  const times = { startedAt: LONG_AGO, expiresAt: LONG_AGO + LIFE };
+  const verification = newVerification('old', { tenant, audience: [thumb('gone')], ...times });
+  const idempotency = { caller: 'backend', key: 'old', bodyHash: hash('body') };
+  await store.createVerification(verification, { kind: 'backend' }, idempotency);
+  await store.accept(tenant, id('old'), id('gone'), attempt('old 1'), LONG_AGO);
+  await store.decline(tenant, id('old'), id('gone'), LONG_AGO);
+  await store.recordSeen(tenant, id('old'), operator, LONG_AGO);
+  await store.revokeDevice(tenant, id('gone'), { kind: 'backend' }, LONG_AGO);
+  // Idempotency keys are gone long before the verifications that they refer to.
+  await store.sweep(LONG_AGO + BOUNDS.idempotencySeconds);
 }

@@ -10,6 +10,8 @@ import * as issuers from './stored-issuers.ts';
 import * as operators from './stored-operators.ts';
 import * as passkeys from './stored-passkeys.ts';
 import * as requests from './stored-requests.ts';
+import * as retention from './stored-retention.ts';
+import * as sealed from './stored-sealed.ts';
 import * as tenants from './stored-tenants.ts';
 import * as verifications from './stored-verifications.ts';
 
@@ -116,7 +118,14 @@ function upkeepVerbs(db: Source, read: Reader, { sweepVerifications, sweepRest, 
         await setImmediate();
       }
     },
+    retention: read(ofTenant, retention.findRetention),
+    countOver: read(ofTenant, retention.countOver),
+    auditStart: read(ofTenant, retention.findAuditStart),
+    tenants: () => db.read(forUpkeep(), tenants.listTenants),
+    sealedOfDevices: read(ofTenant, sealed.sealedOfDevices),
+    sealedRequests: read(forUpkeep, sealed.sealedRequests),
     epoch: () => db.read(forUpkeep(), epoch.findEpoch),
+    auditHeads: () => db.read(forUpkeep(), audit.listAuditHeads),
     auditEntries: read(ofTenant, audit.listAuditEntries),
     subscribe: (topic, listener) => db.subscribe(topic, listener),
     ping: () => db.ping(),

@@ -11,6 +11,8 @@ import * as operators from './stored-operators.ts';
 import * as passkeys from './stored-passkeys.ts';
 import * as pins from './stored-pins.ts';
 import * as requests from './stored-requests.ts';
+import * as retention from './stored-retention.ts';
+import * as sealed from './stored-sealed.ts';
 import * as tenants from './stored-tenants.ts';
 import * as upkeep from './stored-upkeep.ts';
 import * as verifications from './stored-verifications.ts';
@@ -71,6 +73,9 @@ const WRITES = {
   sweepVerifications: write(forUpkeep, upkeep.sweepVerifications),
   sweepRest: write(forUpkeep, upkeep.sweepRest),
   linkBatch: write(forUpkeep, audit.linkAuditBatch),
+  setRetention: write(ofTenant, retention.setRetention),
+  erase: write(ofTenant, retention.erase),
+  reseal: write(ofTenant, sealed.reseal),
   beginEpoch: write(forUpkeep, epoch.beginEpoch),
 };
 

@@ -1,4 +1,5 @@
 import type { Direction, ErrorCode, Policy, PublicJwk } from '@akashi/circuits';
+import type { AuditHead } from './audit.ts';
 import type {
   Actor,
   Attempt,
@@ -16,8 +17,14 @@ import type {
   Passkey,
   PasskeySettings,
   PinChange,
+  RequestPlace,
+  ResealedValue,
+  Retention,
+  RetentionKind,
   Reuse,
+  RowCounts,
   Sealed,
+  SealedValue,
   Tenant,
   VerificationRow,
 } from './records.ts';
@@ -324,11 +331,39 @@ export interface Store {
    */
   beginEpoch(epoch: number, now: number): Promise<void>;
 
+  // keys
+  /** Every tenant. */
+  tenants(): Promise<readonly string[]>;
+  /** What the next devices after this one hold sealed, in the order of their ids; at most so many devices. */
+  sealedOfDevices(tenant: string, afterDevice: string, limit: number): Promise<readonly SealedValue[]>;
+  /** The requests of the next open verifications, of all tenants, in the order of their ends; at most so many. */
+  sealedRequests(
+    after: RequestPlace,
+    limit: number,
+  ): Promise<readonly (SealedValue & { readonly expiresAt: number })[]>;
+  /** Puts each value under its new key where the old one still stands. How many did. */
+  reseal(tenant: string, values: readonly ResealedValue[], actor: Actor, now: number): Promise<number>;
+
+  // retention
+  retention(tenant: string): Promise<Retention>;
+  setRetention(tenant: string, retention: Retention, now: number): Promise<boolean>;
+  /** How many rows of each table are over their time: up to 100,000 each. */
+  countOver(tenant: string, now: number): Promise<RowCounts>;
+  /**
+   * Erases some of what is over its time, and records that it did. How many rows of each table; none: there is no more.
+   * @throws AuditBroken where a chain that is to be cut does not hold
+   */
+  erase(tenant: string, kind: RetentionKind, now: number): Promise<RowCounts>;
+  /** What a tenant's first entry follows from. */
+  auditStart(tenant: string): Promise<AuditHead>;
+
   // upkeep
   /** Ends what is over its time and forgets what has served: jti, limits, links, sessions, challenges of passkeys. The number of verdicts set. */
   sweep(now: number): Promise<number>;
   /** Numbers entries not yet linked into each tenant's chain. The number linked. @throws AuditBroken on a gap */
   linkAudit(): Promise<number>;
+  /** The head of each tenant's chain. */
+  auditHeads(): Promise<readonly (AuditHead & { readonly tenant: string })[]>;
   auditEntries(tenant: string, afterSeq: number, limit: number): Promise<readonly AuditEntry[]>;
   /**
    * Calls back after a commit that changed `verification:<id>` or `subject:<tenant>:<subject>`: on PostgreSQL whichever

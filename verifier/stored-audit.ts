@@ -121,13 +121,29 @@ const lastOf = selection(({ query, tables: { auditEntries } }) =>
     .limit(1),
 );
 
+/** The head of a chain, as it is kept. */
+export function* findAuditHead(tenant: string): Verb<AuditHead> {
+  return (yield* headOf.one({ tenant })) ?? auditOrigin(tenant);
+}
+
 /** The head of a chain, which must also be its last entry. */
 function* checkedHead(tenant: string): Verb<AuditHead> {
-  const head = (yield* headOf.one({ tenant })) ?? auditOrigin(tenant);
+  const head = yield* findAuditHead(tenant);
   const last = yield* lastOf.one({ tenant });
   const holds = (last?.seq ?? 0) === head.seq && (last?.link ? equal(last.link, head.link) : head.seq === 0);
   if (!holds) throw new AuditBroken('head', tenant, head.seq);
   return head;
+}
+
+const allHeads = selection(({ query, tables: { auditHeads } }) =>
+  query
+    .select({ tenant: auditHeads.tenant, seq: auditHeads.seq, link: auditHeads.link })
+    .from(auditHeads)
+    .orderBy(asc(auditHeads.tenant)),
+);
+
+export function listAuditHeads(): Verb<readonly (AuditHead & { readonly tenant: string })[]> {
+  return allHeads.all();
 }
 
 const keepHead = command(({ query, tables: { auditHeads } }) =>

@@ -246,7 +246,10 @@ export function asDevice(row: DeviceRecord): Device {
 const endDevice = command(({ query, tables: { devices } }) =>
   query
     .update(devices)
-    .set({ state: 'revoked', pendingKey: null, pendingNonce: null })
+    .set({
+      ...{ state: 'revoked', pendingKey: null, pendingNonce: null },
+      revokedAt: sql`${sql.placeholder('at')}`,
+    })
     .where(and(eq(devices.tenant, sql.placeholder('tenant')), eq(devices.device, sql.placeholder('device')))),
 );
 const removePasskeys = command(({ query, tables: { passkeys } }) =>
@@ -261,7 +264,7 @@ function* revoke(
   { tenant, device, subject }: DeviceRecord,
   { actor, event, at }: { readonly actor: Actor; readonly event: string; readonly at: number },
 ): Verb<void> {
-  yield* endDevice.run({ tenant, device });
+  yield* endDevice.run({ tenant, device, at });
   yield* removePasskeys.run({ device });
   yield* removeChallenge.run({ device });
   yield* record(tx, { tenant, at, actor, event, about: { device, subject } });

@@ -3,7 +3,8 @@ import type { Dialect } from './dialects.ts';
 import type { Epoch } from './records.ts';
 import { command, selection, type Transaction, type Verb, within } from './statement.ts';
 import { BOUNDS } from './store.ts';
-import { record, SYSTEM } from './stored-audit.ts';
+import { findAuditHead, record, SYSTEM } from './stored-audit.ts';
+import { listTenants } from './stored-tenants.ts';
 import { decide, endReuse, isOpen, isUnclaimed, voidPass } from './stored-verifications.ts';
 
 // Which database this is, and how one that was put back is made safe to go on with.
@@ -18,9 +19,6 @@ export function* findEpoch(): Verb<Epoch> {
   return found;
 }
 
-const allTenants = selection(({ query, tables: { tenants } }) =>
-  query.select({ tenant: tenants.tenant }).from(tenants).orderBy(tenants.tenant),
-);
 const ofTenant = sql.placeholder('tenant');
 const open = selection((dialect) => {
   const { verifications } = dialect.tables;
@@ -73,7 +71,7 @@ const setEpoch = command(({ query, tables: { epochs } }) =>
 export function* beginEpoch(tx: Transaction, epoch: number, now: number): Verb<void> {
   const before = yield* findEpoch();
   if (epoch <= before.epoch) throw new TypeError('an epoch is later than the one before');
-  for (const { tenant } of yield* allTenants.all()) {
+  for (const tenant of yield* listTenants()) {
     yield* within({ tenant });
     const values = { tenant };
     for (const row of yield* open.all(values)) {
@@ -84,7 +82,9 @@ export function* beginEpoch(tx: Transaction, epoch: number, now: number): Verb<v
     yield* spendTries.run(values);
     yield* forgetBegun.run(values);
     for (const forget of FORGOTTEN) yield* forget.run(values);
-    yield* record(tx, { tenant, at: now, actor: SYSTEM, event: 'database.restored', about: { epoch } });
+    // What came after this entry is what checkpoints of earlier epochs may know of and this chain does not.
+    const about = { epoch, after: (yield* findAuditHead(tenant)).seq };
+    yield* record(tx, { tenant, at: now, actor: SYSTEM, event: 'database.restored', about });
   }
   yield* within('upkeep');
   yield* setEpoch.run({ epoch });

@@ -94,6 +94,14 @@ export function* findTenant(tenant: string): Verb<Tenant | undefined> {
   return { tenant, name, origins: rows.flatMap(({ origin }) => origin ?? []), passkeys };
 }
 
+const allTenants = selection(({ query, tables: { tenants } }) =>
+  query.select({ tenant: tenants.tenant }).from(tenants).orderBy(asc(tenants.tenant)),
+);
+
+export function* listTenants(): Verb<readonly string[]> {
+  return (yield* allTenants.all()).map(({ tenant }) => tenant);
+}
+
 const anyWithOrigin = selection(({ query, tables: { origins } }) =>
   query
     .select({ tenant: origins.tenant })

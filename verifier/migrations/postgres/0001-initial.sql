@@ -43,6 +43,15 @@ CREATE TABLE issuer_sources (
   CHECK (status_lists IS NOT NULL OR stale_seconds = 0)
 );
 
+-- How long a tenant keeps what names its customers by reference (docs/runbook.md, section 5). Null: for ever.
+CREATE TABLE retention (
+  tenant            text COLLATE "C" NOT NULL PRIMARY KEY REFERENCES tenants (tenant),
+  verification_days integer CHECK (verification_days BETWEEN 30 AND 36500),
+  device_days       integer CHECK (device_days BETWEEN 30 AND 36500),
+  audit_days        integer CHECK (audit_days BETWEEN 30 AND 36500),
+  set_at            bigint NOT NULL
+);
+
 CREATE TABLE epochs (
   one   integer NOT NULL PRIMARY KEY CHECK (one = 1),
   epoch integer NOT NULL CHECK (epoch >= 1),
@@ -125,12 +134,15 @@ CREATE TABLE devices (
   evaluation_key    text NOT NULL CHECK (evaluation_key::json IS NOT NULL),
   pending_key       text CHECK (pending_key IS NULL OR pending_key::json IS NOT NULL),
   pending_nonce     bytea CHECK (length(pending_nonce) = 32),
+  revoked_at        bigint,
   UNIQUE (tenant, device),
   CHECK ((pending_key IS NULL) = (pending_nonce IS NULL)),
+  CHECK ((revoked_at IS NOT NULL) = (state = 'revoked')),
   CHECK (state <> 'enrolling' OR (holder IS NULL AND commitment IS NULL AND pin_changed_at IS NULL)),
   CHECK (state <> 'active' OR (holder IS NOT NULL AND commitment IS NOT NULL AND pin_changed_at IS NOT NULL))
 );
 CREATE INDEX devices_by_subject ON devices (tenant, subject);
+CREATE INDEX devices_revoked ON devices (tenant, revoked_at) WHERE state = 'revoked';
 CREATE INDEX devices_enrolling ON devices (enrolled_at) WHERE state = 'enrolling';
 
 CREATE TABLE passkeys (
@@ -228,6 +240,7 @@ CREATE INDEX verifications_by_operator ON verifications (tenant, operator, start
 CREATE INDEX verifications_by_claimer ON verifications (tenant, claimed_by, started_at) WHERE claimed_by IS NOT NULL;
 CREATE INDEX verifications_by_device ON verifications (tenant, device) WHERE device IS NOT NULL;
 CREATE INDEX verifications_live ON verifications (tenant, subject) WHERE state <> 'done' OR claim = 'open';
+CREATE INDEX verifications_ended ON verifications (tenant, decided_at, verification) WHERE state = 'done';
 CREATE INDEX verifications_by_expiry ON verifications (expires_at) WHERE state <> 'done';
 CREATE INDEX verifications_reusable ON verifications (tenant, subject, reusable_until) WHERE reusable_until IS NOT NULL;
 CREATE INDEX verifications_failed ON verifications (tenant, subject, decided_at) WHERE verdict IN ('failed', 'reported');
@@ -243,6 +256,7 @@ CREATE TABLE idempotency_keys (
   PRIMARY KEY (tenant, caller, key),
   FOREIGN KEY (tenant, verification) REFERENCES verifications (tenant, verification)
 );
+CREATE UNIQUE INDEX idempotency_keys_by_verification ON idempotency_keys (tenant, verification);
 CREATE INDEX idempotency_keys_by_age ON idempotency_keys (created_at);
 
 CREATE TABLE views (
@@ -277,14 +291,32 @@ CREATE TABLE audit_heads (
   position bigint NOT NULL
 );
 
+-- Up to where a tenant's chain was cut: its first entry follows from this link.
+CREATE TABLE audit_cuts (
+  tenant text COLLATE "C" NOT NULL PRIMARY KEY REFERENCES tenants (tenant),
+  seq    bigint NOT NULL CHECK (seq >= 1),
+  link   bytea NOT NULL CHECK (length(link) = 32),
+  cut_at bigint NOT NULL
+);
+
 -- These stop mistakes of this program. Whoever can drop them is caught by the chain.
 CREATE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   RAISE EXCEPTION '%', TG_ARGV[0];
 END $$;
 
-CREATE TRIGGER audit_entries_stay BEFORE DELETE OR TRUNCATE ON audit_entries
-FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse('audit entries are never deleted');
+CREATE FUNCTION audit_stays() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF OLD.seq IS NULL OR NOT EXISTS (SELECT FROM audit_cuts WHERE tenant = OLD.tenant AND seq >= OLD.seq) THEN
+    RAISE EXCEPTION 'audit entries are deleted behind a cut only';
+  END IF;
+  RETURN OLD;
+END $$;
+
+CREATE TRIGGER audit_entries_stay BEFORE DELETE ON audit_entries FOR EACH ROW EXECUTE FUNCTION audit_stays();
+
+CREATE TRIGGER audit_entries_stay_all BEFORE TRUNCATE ON audit_entries
+FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse('audit entries are deleted behind a cut only');
 
 CREATE TRIGGER audit_entries_are_linked_once BEFORE UPDATE ON audit_entries FOR EACH ROW
 WHEN (OLD.seq IS NOT NULL OR NEW.seq IS NULL
@@ -315,7 +347,7 @@ BEGIN
   FOREACH name IN ARRAY ARRAY[
     'tenants', 'origins', 'api_keys', 'issuers', 'issuer_sources', 'policies', 'operators', 'sign_in_links', 'sessions',
     'limits', 'enrolments', 'devices', 'passkeys', 'passkey_challenges', 'jtis', 'verifications', 'idempotency_keys',
-    'views', 'audit_entries', 'audit_heads']
+    'views', 'audit_entries', 'audit_heads', 'audit_cuts', 'retention']
   LOOP
     EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', name);
     EXECUTE format(
@@ -337,6 +369,27 @@ CREATE POLICY upkeep_sees ON verifications FOR SELECT USING (scope_upkeep() AND 
 CREATE POLICY upkeep_sees ON audit_entries FOR SELECT USING (scope_upkeep());
 CREATE POLICY upkeep_links ON audit_entries FOR UPDATE USING (scope_upkeep());
 CREATE POLICY upkeep_keeps ON audit_heads USING (scope_upkeep());
+
+-- What a tenant keeps, the verifier's role cannot remove: not before its days are over by this server's clock, and never
+-- within the 30 that are the least. Nor can it move a cut of the audit there.
+CREATE FUNCTION days_ago(days integer) RETURNS numeric STABLE LANGUAGE sql
+RETURN extract(epoch FROM now()) - days::numeric * 86400;
+
+CREATE POLICY kept ON verifications AS RESTRICTIVE FOR DELETE USING (
+  state = 'done' AND decided_at <= (SELECT days_ago(r.verification_days) FROM retention r WHERE r.tenant = verifications.tenant));
+CREATE POLICY kept ON views AS RESTRICTIVE FOR DELETE USING (EXISTS (
+  SELECT FROM verifications v JOIN retention r ON r.tenant = v.tenant
+  WHERE v.tenant = views.tenant AND v.verification = views.verification
+    AND v.state = 'done' AND v.decided_at <= days_ago(r.verification_days)));
+CREATE POLICY kept ON devices AS RESTRICTIVE FOR DELETE USING (
+  state = 'enrolling'
+  OR revoked_at <= (SELECT days_ago(r.device_days) FROM retention r WHERE r.tenant = devices.tenant));
+CREATE POLICY kept ON audit_entries AS RESTRICTIVE FOR DELETE USING (
+  seq <= (SELECT c.seq FROM audit_cuts c WHERE c.tenant = audit_entries.tenant));
+CREATE POLICY kept ON audit_cuts AS RESTRICTIVE USING (true) WITH CHECK (EXISTS (
+  SELECT FROM audit_entries e JOIN retention r ON r.tenant = e.tenant
+  WHERE e.tenant = audit_cuts.tenant AND e.seq = audit_cuts.seq AND e.link = audit_cuts.link
+    AND e.at <= days_ago(r.audit_days)));
 
 CREATE POLICY by_key ON api_keys FOR SELECT USING (key_hash = scope_key());
 CREATE POLICY by_key ON origins FOR SELECT USING (convert_to(origin, 'UTF8') = scope_key());
