@@ -12,6 +12,7 @@ import * as passkeys from './stored-passkeys.ts';
 import * as requests from './stored-requests.ts';
 import * as retention from './stored-retention.ts';
 import * as sealed from './stored-sealed.ts';
+import * as starts from './stored-starts.ts';
 import * as tenants from './stored-tenants.ts';
 import * as verifications from './stored-verifications.ts';
 
@@ -73,8 +74,8 @@ function verificationVerbs(read: Reader, { settleAll, claim }: Writes) {
     return (overdue ? await settleAll(tenant, rows, now) : rows).map(verifications.asRow);
   };
   return {
-    reusablePasses: read(ofIts, verifications.reusablePasses),
-    failuresSince: read(ofTenant, verifications.failuresSince),
+    reusablePasses: read(ofIts, starts.reusablePasses),
+    failuresSince: read(ofTenant, starts.failuresSince),
     verification: async (tenant, verification, now) => {
       const found = await find(tenant, verification);
       const [row] = await settled(tenant, found === undefined ? [] : [found], now);

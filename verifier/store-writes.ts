@@ -13,6 +13,7 @@ import * as pins from './stored-pins.ts';
 import * as requests from './stored-requests.ts';
 import * as retention from './stored-retention.ts';
 import * as sealed from './stored-sealed.ts';
+import * as starts from './stored-starts.ts';
 import * as tenants from './stored-tenants.ts';
 import * as upkeep from './stored-upkeep.ts';
 import * as verifications from './stored-verifications.ts';
@@ -57,8 +58,8 @@ const WRITES = {
   revokeDevice: write(ofTenant, devices.revokeDevice),
   stopDevice: write(ofTenant, devices.stopDevice),
 
-  createVerification: write(ofIts, verifications.createVerification),
-  recordRefusedStart: write(ofIts, verifications.recordRefusedStart),
+  createVerification: write(ofIts, starts.createVerification),
+  recordRefusedStart: write(ofIts, starts.recordRefusedStart),
   settleAll: write(ofTenant, verifications.settleAll),
   accept: write(ofTenant, requests.accept),
   later: write(ofTenant, requests.later),
