@@ -20,6 +20,8 @@ beforeAll(async () => {
   await fillTenant(world, 'shop', 'shop-customer');
   tables = await tenantTables(asksPostgres(database.superuser));
   await asUser(database.superuser, async (client) => {
+    // As a chain that was cut leaves it: by its own clock the database lets nobody cut these.
+    await client.query('INSERT INTO audit_cuts SELECT tenant, seq, link, at FROM audit_entries WHERE seq = 1');
     await client.query(`CREATE ROLE ${roleOf()} LOGIN PASSWORD 'all'`);
     await client.query(`GRANT ALL ON ALL TABLES IN SCHEMA public TO ${roleOf()}`);
   });
@@ -55,7 +57,7 @@ const REFUSED = /row-level security|permission denied|audit entries are never/;
 describe.each(['verifier', 'a role with every right'] as const)('the wall before %s', (who) => {
   it('stands in every table, for reading and for each way of writing', async () => {
     const before = await rowsOf(asksPostgres(database.superuser), 'bank');
-    expect(tables).toHaveLength(20);
+    expect(tables).toHaveLength(22);
     const [bank = []] = await asksPostgres(database.superuser).ask([
       tables
         .map((table) => `SELECT '${table}' AS name, to_jsonb(t) AS row FROM ${table} t WHERE tenant = 'bank'`)

@@ -45,6 +45,7 @@ export async function fillTenant(world: World, tenant: string, subject: string):
   const { store, clock } = world;
   const fixture = await openTenant(world, tenant);
   const { apiKey, session, operator } = fixture;
+  await store.setRetention(tenant, { verifications: null, devices: null, audit: 30 }, clock.now);
   await setPasskeySettings(store, tenant, { rpId: `${tenant}.example`, acceptScreenLock: false }, clock.now);
   const policy = { policy: subject, facts: ['pin'], purposes: [PURPOSE, { ...PURPOSE, id: subject }] };
   await send(world, 'POST', '/v1/policies', { token: apiKey, body: policy });
