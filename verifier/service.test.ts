@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -33,15 +33,6 @@ function start(changes: Partial<ServiceOptions> = {}): Promise<Service> {
     clock: () => clock.now,
     ...changes,
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new TypeError('no port');
-  await new Promise((resolve) => server.close(resolve));
-  return address.port;
 }
 
 /** A session of an operator of a fresh tenant, and a verification they wait on. */
@@ -196,8 +187,8 @@ describe('metrics', () => {
   }
 
   test('tell of calls, verdicts and levels, and of nobody', async () => {
-    const port = await freePort();
-    const service = await start({ metrics: { port, hostname: 'localhost' } });
+    const service = await start({ metrics: { port: 0, hostname: 'localhost' } });
+    const port = service.metricsPort ?? 0;
     const { session, address } = await waiting(service);
     const headers = { authorization: `Bearer ${session}` };
     expect((await fetch(`${address}/cancel`, { method: 'POST', headers })).status).toBe(200);
