@@ -17,7 +17,7 @@ import {
 } from '@akashi/circuits';
 import { artifactFile } from '@akashi/circuits/artifacts';
 import * as oracle from 'snarkjs';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { sampleInputs } from '../circuits/sample-inputs.ts';
 import { bind, type Preparation, type PreparedParts, prepare } from './groth16.ts';
 import { nobleCombiner } from './noble-combiner.ts';
@@ -128,5 +128,17 @@ describe.each(FACT_IDS)('a late-bound proof of %s', (fact) => {
     ]) {
       expect(() => decodeProvingKey(wrong)).toThrow('artifact invalid');
     }
+  });
+
+  test('takes no memory for counts that the bytes of a key cannot have', async () => {
+    const taken = vi.spyOn(Int16Array, 'from');
+    for (const place of [16 + 4, 16 + 12]) {
+      const wrong = new Uint8Array(await artifact(fact, 'key'));
+      new DataView(wrong.buffer).setUint32(place, 2 ** 31 - 1, true);
+      expect(() => decodeProvingKey(wrong)).toThrow('artifact invalid');
+      for (const [asked] of taken.mock.calls)
+        expect((asked as unknown as ArrayLike<unknown>).length).toBeLessThan(wrong.length);
+    }
+    taken.mockRestore();
   });
 });

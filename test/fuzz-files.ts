@@ -37,7 +37,8 @@ import type { Passkey } from '../verifier/records.ts';
 import { openStatusList } from '../verifier/status-list.ts';
 import { refusesOnly, type Target } from './fuzz.ts';
 import { openSigner, spoiledJwsOf } from './fuzz-jws.ts';
-import { brokenTexts, MARK, spoiledOf, spoiledValuesOf, valuesOf, writtenOf } from './fuzz-values.ts';
+import { brokenTexts, MARK, spoiledOf, writtenOf } from './fuzz-spoils.ts';
+import { spoiledValuesOf, valuesOf } from './fuzz-values.ts';
 
 // What a verifier reads besides calls: documents of tenants' servers, keys, the environment, and the files that are given to
 // the command line; and what the SDK reads from disk. The files of verification keys are not among them: their bytes are

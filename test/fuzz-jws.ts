@@ -1,15 +1,8 @@
 import { encodeBase64url, type PublicJwk, parse, publicJwkShape, thumbprint } from '@akashi/circuits';
 import fc from 'fast-check';
 import type * as v from 'valibot';
-import {
-  type Brokenness,
-  brokenness,
-  brokenText,
-  type Spoil,
-  spoil,
-  spoiledBy,
-  spoiledValuesOf,
-} from './fuzz-values.ts';
+import { type Brokenness, brokenness, brokenText, type Spoil, spoil, spoiledBy } from './fuzz-spoils.ts';
+import { spoiledValuesOf } from './fuzz-values.ts';
 
 // JWS with something wrong in header, payload, signature or text, and the rest as it should be: most of them are signed by
 // the right key, so that what is behind the signature is tried as well.

@@ -15,7 +15,8 @@ import { checkRequest } from '../sdk/request.ts';
 import { keptDeviceShape, sealedRecordShape } from '../sdk/storage.ts';
 import { refusesOnly, type Target } from './fuzz.ts';
 import { openSigner, type SpoiledJws, spoiledJwsOf } from './fuzz-jws.ts';
-import { brokenTexts, jsonOf, spoiledValuesOf, valuesOf } from './fuzz-values.ts';
+import { brokenTexts } from './fuzz-spoils.ts';
+import { jsonOf, spoiledValuesOf, valuesOf } from './fuzz-values.ts';
 
 // Every parser of circuits and of the SDK: each shape that is exported, and each function that takes in what came from
 // outside. That none is left out is held by fuzz.test.ts.

@@ -33,7 +33,8 @@ import {
 } from '@akashi/circuits';
 import fc from 'fast-check';
 import * as v from 'valibot';
-import { brokenTexts, jsonOf, MARK, placeholderId } from './fuzz-values.ts';
+import { brokenTexts, MARK } from './fuzz-spoils.ts';
+import { jsonOf, placeholderId } from './fuzz-values.ts';
 
 // Every route with who calls it, what it takes and what it answers, and the calls that are made of that: good ones, so that
 // inputs get as far as they can, and ones with something wrong in method, address, headers, credential or body.

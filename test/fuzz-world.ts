@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type DpopCall, parseProof, signDpop } from '@akashi/circuits';
+import { parseProof } from '@akashi/circuits';
 import { createSignInLink, loadVerificationKeys, openSqliteStore, parsePoints } from '@akashi/verifier';
 import { makePasskey } from '../circuits/authenticator.ts';
 import {
@@ -20,7 +20,6 @@ import {
   type World,
 } from '../verifier/app-fixtures.ts';
 import { inlineChecker, type ProofChecker } from '../verifier/checker.ts';
-import { newNonce } from '../verifier/device-auth.ts';
 import { OPTIONS, openPasskeyBank, PASSKEYS, PHONE_ORIGIN, RP_ID } from '../verifier/passkey-fixtures.ts';
 import {
   type EnrolledPhone,
@@ -29,7 +28,8 @@ import {
   newPhone,
   type Phone,
 } from '../verifier/phone-fixtures.ts';
-import type { Flaw, FuzzCall } from './fuzz-routes.ts';
+import { bearer, DeviceProofs } from './fuzz-credential.ts';
+import type { FuzzCall } from './fuzz-routes.ts';
 import { PLACEHOLDER_CODE, placeholderJws, READABLE_PROOF } from './fuzz-values.ts';
 
 // One app with two tenants, and everything there that an input can name: sessions, devices, open verifications with their
@@ -91,16 +91,17 @@ export class FuzzWorld {
   readonly #sides: { readonly own: Side; readonly foreign: Side };
   readonly #newcomer: Phone;
   readonly #folder: string;
+  readonly #proofs: DeviceProofs;
   #calls = 0;
   #starts = 0;
   #etag = '"x"';
-  #jti = NOTHING;
 
   private constructor(world: World, own: Side, foreign: Side, newcomer: Phone, folder: string) {
     this.world = world;
     this.#sides = { own, foreign };
     this.#newcomer = newcomer;
     this.#folder = folder;
+    this.#proofs = new DeviceProofs(world);
   }
 
   static async open(): Promise<FuzzWorld> {
@@ -195,33 +196,12 @@ export class FuzzWorld {
       case 'operator':
         return bearer(side.session, flaw);
       default:
-        return this.#dpop(
+        return this.#proofs.of(
           credential === 'device' ? side.phone : this.#newcomer,
           { method, path, body },
           flaw,
         );
     }
-  }
-
-  async #dpop(
-    { key }: Phone,
-    { method, path, body }: { readonly method: string; readonly path: string; readonly body: Uint8Array },
-    flaw: Flaw | null,
-  ): Promise<Record<string, string>> {
-    const { keys, clock } = this.world;
-    const jti = flaw === 'replay' ? this.#jti : randomBytes(16).toString('base64url');
-    this.#jti = jti;
-    const call = {
-      method: (flaw === 'method' ? 'PUT' : method) as DpopCall['method'],
-      url: flaw === 'url' ? `${ORIGIN}/v1/other` : `${ORIGIN}${new URL(path, ORIGIN).pathname}`,
-      body: flaw === 'body' ? new Uint8Array(3) : body,
-    };
-    const at = flaw === 'old nonce' ? clock.now - 100_000 : clock.now;
-    const nonce =
-      flaw === 'nonce' ? 'x'.repeat(128) : flaw === 'no nonce' ? undefined : newNonce(keys.nonceKey, at);
-    const iat = flaw === 'time' ? Number.MAX_SAFE_INTEGER : clock.now;
-    const proof = await signDpop(call, { jti, nonce, iat }, key);
-    return { dpop: flawed(proof, flaw) };
   }
 
   async #resolved(text: string): Promise<string> {
@@ -292,9 +272,9 @@ export class FuzzWorld {
     return verification;
   }
 
-  async #signed({ key }: Phone, method: 'POST', path: string) {
-    const dpop = await this.#dpop({ key } as Phone, { method, path, body: new Uint8Array() }, null);
-    return readAnswer(await this.world.app.request(`${ORIGIN}${path}`, { method, headers: dpop }));
+  async #signed(phone: Phone, method: 'POST', path: string) {
+    const headers = await this.#proofs.of(phone, { method, path, body: new Uint8Array() }, null);
+    return readAnswer(await this.world.app.request(`${ORIGIN}${path}`, { method, headers }));
   }
 
   #learn(side: Side, { credential, flaw }: FuzzCall, { headers, text }: FuzzAnswer): void {
@@ -367,28 +347,6 @@ async function halfWayChecker(): Promise<ProofChecker> {
       return checker.check(checks);
     },
   };
-}
-
-function bearer(token: string, flaw: Flaw | null): Record<string, string> {
-  return { authorization: flaw === 'scheme' ? `Basic ${token}` : flawed(`Bearer ${token}`, flaw) };
-}
-
-/** A header with something wrong in its text. */
-function flawed(text: string, flaw: Flaw | null): string {
-  switch (flaw) {
-    case 'header':
-      return text.replace(/^[^.]*/, Buffer.from('{"alg":"none","typ":"dpop+jwt"}').toString('base64url'));
-    case 'text':
-      return text.slice(0, -3);
-    case 'twice':
-      return `${text}, ${text}`;
-    case 'long':
-      return text + 'A'.repeat(9000);
-    case 'unknown':
-      return text.replace(/.{5}$/, 'AAAAA');
-    default:
-      return text;
-  }
 }
 
 async function firstOf(response: Response): Promise<string> {

@@ -6,7 +6,8 @@ import { checkAnswer, fuzz, refusesOnly } from './fuzz.ts';
 import { runCampaign } from './fuzz-campaign.ts';
 import { functions, READS, shapes } from './fuzz-parsers.ts';
 import { type FuzzCall, ROUTES } from './fuzz-routes.ts';
-import { MARK, shareTaken } from './fuzz-values.ts';
+import { MARK } from './fuzz-spoils.ts';
+import { shareTaken } from './fuzz-values.ts';
 import { FuzzWorld } from './fuzz-world.ts';
 
 // Nothing that anyone can send makes a fault, takes long, or comes back. A million inputs are in fuzz-results.json

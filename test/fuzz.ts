@@ -4,7 +4,7 @@ import type * as v from 'valibot';
 import { ORIGIN } from '../verifier/app-fixtures.ts';
 import { problemOf } from '../verifier/problem.ts';
 import { callsOf, type FuzzCall, ROUTES } from './fuzz-routes.ts';
-import { MARK } from './fuzz-values.ts';
+import { MARK } from './fuzz-spoils.ts';
 import type { FuzzAnswer, FuzzWorld } from './fuzz-world.ts';
 
 // What must hold for whatever is sent to a route or handed to a parser: an answer of the protocol and never a fault, a refusal

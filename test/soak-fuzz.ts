@@ -31,10 +31,11 @@ function count(text: string): number {
 
 async function run(inputs: number, seed: number): Promise<void> {
   const { target, path } = values;
-  const rounds = path === undefined ? Math.max(1, Math.round(inputs / PER_ROUND)) : 1;
+  // A path is that of one input.
+  const [tried, rounds] = path === undefined ? [inputs, Math.max(1, Math.round(inputs / PER_ROUND))] : [1, 1];
   let told = 0;
   const result = await runCampaign({
-    ...{ seed, inputs, rounds, target, path },
+    ...{ seed, inputs: tried, rounds, target, path },
     onRound(round, { endpoints, parsers, violations, memory }) {
       console.error(`round ${round}: ${endpoints + parsers} inputs, ${memory.used.at(-1)} bytes`);
       for (const { target: name, seed: of, path: at, what } of violations.slice(told))

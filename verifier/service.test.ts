@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -35,15 +35,6 @@ function start(changes: Partial<ServiceOptions> = {}): Promise<Service> {
     clock: () => clock.now,
     ...changes,
   });
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new TypeError('no port');
-  await new Promise((resolve) => server.close(resolve));
-  return address.port;
 }
 
 /** A session of an operator of a fresh tenant, and a verification they wait on. */
@@ -194,12 +185,12 @@ test('draining: health says no, calls are still answered, life goes on', async (
 describe('metrics', () => {
   async function scraped(service: Service, port: number): Promise<string> {
     expect((await fetch(`${service.origin}/metrics`)).status).toBe(404);
-    return (await fetch(`http://localhost:${port}/metrics`)).text();
+    return (await fetch(`http://localhost:${failing.metricsPort}/metrics`)).text();
   }
 
   test('tell of calls, verdicts and levels, and of nobody', async () => {
-    const port = await freePort();
-    const service = await start({ metrics: { port, hostname: 'localhost' } });
+    const service = await start({ metrics: { port: 0, hostname: 'localhost' } });
+    const port = service.metricsPort ?? 0;
     const { session, address } = await waiting(service);
     const headers = { authorization: `Bearer ${session}` };
     expect((await fetch(`${address}/cancel`, { method: 'POST', headers })).status).toBe(200);
@@ -243,14 +234,13 @@ test('a verifier erases what its tenants do not keep', async () => {
 });
 
 test('checkpoints that nobody takes are logged and counted, and hold nothing up', async () => {
-  const port = await freePort();
   const ended: boolean[] = [];
   const first = await start();
   await waiting(first);
   await first.store.linkAudit();
   await first.close();
   const service = await start({
-    metrics: { port, hostname: 'localhost' },
+    metrics: { port: 0, hostname: 'localhost' },
     checkpoints: async (some, signal) => {
       signal.addEventListener('abort', () => ended.push(true));
       if (some.length === 0) throw new TypeError('no head');
@@ -264,10 +254,10 @@ test('checkpoints that nobody takes are logged and counted, and hold nothing up'
   expect(ended).toEqual([true]);
   expect(log.find(({ event }) => event === 'checkpoint.failed')?.fault).toContain('RangeError');
   const failing = await start({
-    metrics: { port, hostname: 'localhost' },
+    metrics: { port: 0, hostname: 'localhost' },
     checkpoints: () => Promise.reject(new RangeError('nobody is there')),
   });
-  const failures = async () => (await fetch(`http://localhost:${port}/metrics`)).text();
+  const failures = async () => (await fetch(`http://localhost:${failing.metricsPort}/metrics`)).text();
   await expect.poll(failures).toContain('akashi_upkeep_failures_total{event="checkpoint.failed"} 1');
   expect((await fetch(`${failing.origin}/v1/health`)).status).toBe(200);
   await failing.close();
