@@ -185,7 +185,7 @@ test('draining: health says no, calls are still answered, life goes on', async (
 describe('metrics', () => {
   async function scraped(service: Service, port: number): Promise<string> {
     expect((await fetch(`${service.origin}/metrics`)).status).toBe(404);
-    return (await fetch(`http://localhost:${failing.metricsPort}/metrics`)).text();
+    return (await fetch(`http://localhost:${port}/metrics`)).text();
   }
 
   test('tell of calls, verdicts and levels, and of nobody', async () => {
