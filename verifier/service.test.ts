@@ -228,7 +228,7 @@ test('a verifier erases what its tenants do not keep', async () => {
     await service.store.verification('club', id('old'), clock.now),
     await service.store.deviceByThumbprint(thumb('gone'), clock.now),
   ];
-  await expect.poll(left).toEqual([undefined, undefined]);
+  await expect.poll(left, { timeout: 10_000 }).toEqual([undefined, undefined]);
   expect(await service.store.deviceByThumbprint(thumb('kept'), clock.now)).toBeDefined();
   await service.close();
 });
@@ -258,7 +258,7 @@ test('checkpoints that nobody takes are logged and counted, and hold nothing up'
     checkpoints: () => Promise.reject(new RangeError('nobody is there')),
   });
   const failures = async () => (await fetch(`http://localhost:${failing.metricsPort}/metrics`)).text();
-  await expect.poll(failures).toContain('akashi_upkeep_failures_total{event="checkpoint.failed"} 1');
+  await expect.poll(failures, { timeout: 10_000 }).toContain('akashi_upkeep_failures_total{event="checkpoint.failed"} 1');
   expect((await fetch(`${failing.origin}/v1/health`)).status).toBe(200);
   await failing.close();
 });
