@@ -19,7 +19,8 @@ export async function applyRetention(
   const tenants = new Map<string, Map<string, number>>();
   for (const tenant of await store.tenants()) {
     const tables = new Map<string, number>();
-    for (const kind of KINDS) {
+    const days = await store.retention(tenant);
+    for (const kind of KINDS.filter((kind) => days[kind] !== null)) {
       for (;;) {
         if (signal?.aborted) return tenants;
         const erased = Object.entries(await store.erase(tenant, kind, now()));
