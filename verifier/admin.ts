@@ -13,7 +13,7 @@ import * as v from 'valibot';
 import { isCurvePoint } from './key-sets.ts';
 import { reachOf } from './network.ts';
 import { passkeyOrigins } from './origin.ts';
-import type { Actor, Operator, PasskeySettings, Tenant } from './records.ts';
+import type { Actor, Operator, PasskeySettings, Retention, Tenant } from './records.ts';
 import type { Store } from './store.ts';
 import { newApiKey, newToken, type Random, tokenHash } from './token.ts';
 
@@ -80,7 +80,7 @@ export async function setOrigins(
 export async function setRetention(
   store: Store,
   tenant: string,
-  retention: unknown,
+  retention: Retention,
   now: number,
 ): Promise<void> {
   if (!(await store.setRetention(tenant, parse(retentionShape, retention), now)))

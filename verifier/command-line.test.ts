@@ -208,7 +208,10 @@ test('keys made, certified offline, installed and rotated start a verifier; unce
     return keys.length;
   };
   expect(await jwks()).toBe(1);
+  expect((await run(['keys', 'rotate', ...files, '--lead', 'long'])).err).toContain('--lead');
   await run(['keys', 'rotate', ...files]);
+  const { signing } = JSON.parse(await readFile(path('keys.json'), 'utf8'));
+  expect(signing[1].nbf - signing[0].nbf).toBeGreaterThanOrEqual(86_400);
   expect(await jwks()).toBe(1);
   await run([...certify, '--origin', origin, '--statement', path('statement')]);
   await run([...install, '--thumbprint', thumbprint]);

@@ -48,7 +48,7 @@ export {
   verifyPoints,
   verifyProof,
 } from './proof.ts';
-export type { AuditEntry, IssuerSource, Operator, PasskeySettings, Tenant } from './records.ts';
+export type { AuditEntry, IssuerSource, Operator, PasskeySettings, Retention, Tenant } from './records.ts';
 export type { ReadDocument, RemoteDocument } from './remote-document.ts';
 export { type Service, type ServiceOptions, startVerifier } from './service.ts';
 export { openSqliteStore } from './sqlite-store.ts';

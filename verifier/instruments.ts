@@ -7,6 +7,16 @@ import type { Verdict } from '@akashi/circuits';
 export const PHASES = ['authenticate', 'credentials', 'queue', 'consume', 'check', 'record'] as const;
 export type Phase = (typeof PHASES)[number];
 
+/** Pieces of the upkeep that may fail, and a chain that does not hold. */
+export const UPKEEP_FAILURES = [
+  'sweep.failed',
+  'audit.failed',
+  'audit.broken',
+  'retention.failed',
+  'checkpoint.failed',
+] as const;
+export type UpkeepFailure = (typeof UPKEEP_FAILURES)[number];
+
 export interface CallReport {
   readonly method: string;
   /** The pattern of the route, never the path. */
@@ -30,7 +40,7 @@ export interface Instruments {
   batch(proofs: number): void;
   verdict(verdict: SetVerdict): void;
   /** A piece of the upkeep failed. */
-  upkeepFailed(event: string): void;
+  upkeepFailed(event: UpkeepFailure): void;
 }
 
 /** For embedding programs that measure by themselves, and for tests. */

@@ -5,7 +5,7 @@ import {
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { PHASES } from './instruments.ts';
+import { PHASES, UPKEEP_FAILURES } from './instruments.ts';
 import { createMetrics } from './metrics.ts';
 
 const exporter = new InMemorySpanExporter();
@@ -40,6 +40,8 @@ test('what fails is measured as well, and fails', async () => {
   const exposed = await text();
   expect(exposed).toContain('akashi_call_seconds_count{method="GET",route="unknown",status="500"} 1');
   expect(exposed).toContain('akashi_phase_seconds_count{phase="record"} 1');
-  // Each phase is there from the start, so that a rate has something to begin with.
+  // Each phase and failure is there from the start, so that a rate has something to begin with.
+  for (const event of UPKEEP_FAILURES)
+    expect(exposed).toContain(`akashi_upkeep_failures_total{event="${event}"} 0`);
   for (const phase of PHASES) expect(exposed).toContain(`akashi_phase_seconds_count{phase="${phase}"}`);
 });

@@ -1,7 +1,7 @@
 import { SpanStatusCode, trace } from '@opentelemetry/api';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Instruments } from './instruments.ts';
-import { PHASES } from './instruments.ts';
+import { PHASES, UPKEEP_FAILURES } from './instruments.ts';
 
 // Instruments that Prometheus reads, with spans for whoever registered OpenTelemetry in this process (docs/runbook.md);
 // where nobody did, a span costs nothing. Labels are few and known beforehand, but for tenants and policies.
@@ -58,6 +58,8 @@ export function createMetrics(): Metrics {
     ...{ name: 'akashi_upkeep_failures_total', help: 'Rounds of the upkeep that failed', registers },
     labelNames: ['event'] as const,
   });
+  // From the start, so that the first one of its kind is an increase.
+  for (const event of UPKEEP_FAILURES) failures.inc({ event }, 0);
   const tracer = trace.getTracer('@akashi/verifier');
 
   return {

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Actor, RequestPlace, SealedValue } from './records.ts';
 import { type KeyEncryption, sealAnew } from './sealed.ts';
 import type { Store } from './store.ts';
@@ -7,6 +8,8 @@ import type { Random } from './token.ts';
 // it still is what was read (docs/runbook.md, section 3).
 
 const PIECE = 200;
+/** Between two pieces: on SQLite a verifier that finds the file locked answers nobody until it is not. */
+const PAUSE_MS = 20;
 const CLI: Actor = { kind: 'cli' };
 
 /** Every sealed value, in pieces of one tenant each. What is written meanwhile may be missing. */
@@ -43,7 +46,9 @@ export async function resealAll(
       .filter(({ sealed }) => sealed.kek !== keys.current)
       .map((value) => ({ ...value, anew: sealAnew(keys, value.place, value.sealed, random) }));
     const tenant = values[0]?.place.tenant;
-    if (tenant !== undefined) count += await store.reseal(tenant, values, CLI, now());
+    if (tenant === undefined) continue;
+    count += await store.reseal(tenant, values, CLI, now());
+    await setTimeout(PAUSE_MS);
   }
   return count;
 }

@@ -1,6 +1,7 @@
 import { setRetention } from './admin.ts';
 import { withStore } from './admin-commands.ts';
 import { ConfigurationError, type Flags } from './configuration.ts';
+import type { RetentionKind } from './records.ts';
 import { applyRetention } from './retention.ts';
 import { systemClock } from './service.ts';
 import type { CommandContext } from './start-command.ts';
@@ -26,10 +27,11 @@ export function setRetentionCommand(
   context: CommandContext,
   [tenant = '']: readonly string[],
 ): Promise<void> {
-  const [verifications, devices, audit] = ['verifications', 'devices', 'audit'].map((kind) =>
-    daysFlag(flags, kind),
-  );
-  const retention = { verifications, devices, audit };
+  const retention = {
+    verifications: daysFlag(flags, 'verifications'),
+    devices: daysFlag(flags, 'devices'),
+    audit: daysFlag(flags, 'audit'),
+  };
   return withStore(flags, context, (store) => setRetention(store, tenant, retention, systemClock()));
 }
 
@@ -48,7 +50,7 @@ export function runRetentionCommand(flags: Flags, context: CommandContext): Prom
   });
 }
 
-function daysFlag(flags: Flags, kind: string): number | null {
+function daysFlag(flags: Flags, kind: RetentionKind): number | null {
   const { [kind]: text } = flags;
   if (text === undefined) return null;
   if (typeof text !== 'string' || !/^[0-9]{1,5}$/.test(text))

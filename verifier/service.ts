@@ -9,7 +9,7 @@ import { AuditBroken } from './audit.ts';
 import { inlineChecker, type ProofChecker } from './checker.ts';
 import { workerChecker } from './checker-lane.ts';
 import { type CheckpointSink, createCheckpoints } from './checkpoint.ts';
-import { type Instruments, silentInstruments } from './instruments.ts';
+import { type Instruments, silentInstruments, type UpkeepFailure } from './instruments.ts';
 import { type Keys, signingKey } from './keys.ts';
 import { serveMetrics } from './management.ts';
 import { createMetrics, type Levels } from './metrics.ts';
@@ -257,7 +257,7 @@ async function keepHouse(upkeep: Upkeep): Promise<void> {
 
 async function keep(
   { log, instruments }: Pick<Upkeep, 'log' | 'instruments'>,
-  name: string,
+  name: UpkeepFailure,
   work: () => Promise<unknown>,
 ): Promise<void> {
   try {
@@ -287,7 +287,7 @@ function startRounds(verifier: Verifier, { failed, everyMs, work }: Rounds): () 
 
 interface Rounds {
   /** Event of a round that failed. */
-  readonly failed: string;
+  readonly failed: UpkeepFailure;
   readonly everyMs: number;
   readonly work: () => Promise<unknown>;
 }

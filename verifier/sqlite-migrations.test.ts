@@ -68,6 +68,13 @@ describe('a SQLite file', () => {
     expect((await events(store)).slice(0, 2)).toEqual(['pin.evaluated', 'verification.accepted']);
     await store.close();
     expect(tablesOf(path)).toEqual(tablesOf(await fresh(path)));
+    const client = new Client(path, { readonly: true });
+    const revoked = client
+      .prepare("SELECT revoked_at > 0 FROM devices WHERE state = 'revoked'")
+      .pluck()
+      .all();
+    expect(revoked).toEqual([1]);
+    client.close();
   });
 });
 
@@ -80,7 +87,8 @@ function leave(path: string, count: number): void {
     client.exec(sql);
     client.prepare('INSERT INTO migrations VALUES (?, ?)').run(name, hash);
     if (i > 0) continue;
-    for (const [table, row] of Object.entries(LEFT)) {
+    const revoked = { ...LEFT.devices, device: id('old'), thumbprint: thumb('old'), state: 'revoked' };
+    for (const [table, row] of [...Object.entries(LEFT), ['devices', revoked] as const]) {
       const marks = Object.keys(row).map(() => '?');
       const text = `INSERT INTO ${table} (${Object.keys(row).join()}) VALUES (${marks.join()})`;
       client.prepare(text).run(...Object.values(row));
