@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { appendFileSync, cpSync, createWriteStream, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { createDevelopmentKeys, openKeys, parseKeysDocument, startVerifier } from '@akashi/verifier';
 import { build, type PluginBuild } from 'esbuild';
@@ -28,6 +29,18 @@ interface ProcessOptions {
   readonly dieBeforeAnswering?: string;
 }
 
+/** What the process takes, after its garbage is collected. */
+export interface Usage {
+  readonly rss: number;
+  /** Heap, and what lies outside of it and belongs to it. */
+  readonly heap: number;
+  /** Milliseconds of processor time so far, all threads together. */
+  readonly processorMs: number;
+  /** Milliseconds: how late the event loop was since the last time this was asked. */
+  readonly lateP99: number;
+  readonly lateMax: number;
+}
+
 export interface VerifierProcess {
   readonly origin: string;
   readonly port: number;
@@ -35,6 +48,7 @@ export interface VerifierProcess {
   readonly pid: number;
   /** Resolves when the process is gone, with the signal that ended it. */
   readonly ended: Promise<string | null>;
+  usage(): Promise<Usage>;
   /** SIGKILL. */
   kill(): Promise<void>;
 }
@@ -45,7 +59,8 @@ export async function startVerifierProcess(
   program?: string,
 ): Promise<VerifierProcess> {
   const source = fileURLToPath(import.meta.url);
-  const execArgv = program === undefined ? ['--conditions=akashi-source', '--import', 'tsx'] : [];
+  const loader = program === undefined ? ['--conditions=akashi-source', '--import', 'tsx'] : [];
+  const execArgv = ['--expose-gc', ...loader];
   const child = fork(program ?? source, [JSON.stringify(options)], { execArgv, silent: true });
   keepOutput(child, join(options.folder, 'process.log'));
   const ended = once(child, 'exit').then(([, signal]: (string | null)[]) => signal ?? null);
@@ -58,6 +73,11 @@ export async function startVerifierProcess(
     file: databaseOf(options),
     pid: child.pid ?? 0,
     ended,
+    async usage() {
+      child.send('usage');
+      const [answer] = (await once(child, 'message')) as [Usage];
+      return answer;
+    },
     async kill() {
       child.kill('SIGKILL');
       await ended;
@@ -116,6 +136,16 @@ async function run(options: ProcessOptions): Promise<void> {
       appendFileSync(join(folder, 'verifier.log'), `${JSON.stringify(entry)}\n`);
       if (entry.route === dieBeforeAnswering && entry.status === 200) process.kill(process.pid, 'SIGKILL');
     },
+  });
+  const late = monitorEventLoopDelay({ resolution: 5 });
+  late.enable();
+  process.on('message', () => {
+    const delays = { lateP99: late.percentile(99) / 1e6, lateMax: late.max / 1e6 };
+    gc?.();
+    const { rss, heapUsed, external } = process.memoryUsage();
+    const { user, system } = process.cpuUsage();
+    process.send?.({ rss, heap: heapUsed + external, processorMs: (user + system) / 1000, ...delays });
+    late.reset();
   });
   // The tests' process is gone, so is this one.
   process.once('disconnect', () => process.exit());

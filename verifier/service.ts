@@ -158,7 +158,7 @@ function httpServer(fetch: (request: Request, env: object) => Response | Promise
 function levelsOf({ calls, waiting, queue, checker, keys }: Verifier): Levels {
   return {
     calls: () => calls.count,
-    readers: () => waiting.count,
+    readers: () => waiting.size,
     presentations: () => queue.waiting(),
     proofs: () => checker.waiting(),
     signingKeyEnd: () => Math.max(...keys.signing.map(({ exp }) => exp)),
