@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { createAdaptorServer } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { appOf } from './app.ts';
+import { arrivalsAt } from './arrivals.ts';
 import { AuditBroken } from './audit.ts';
 import { inlineChecker, type ProofChecker } from './checker.ts';
 import { workerChecker } from './checker-lane.ts';
@@ -63,12 +64,18 @@ const UPKEEP_MS = 1000;
 /** A client that is slow to send is cut off; waiting for an answer, as long polls do, is not limited by these. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 15_000;
+/** Node looks every 30 seconds who is over these. */
+const TIMEOUT_CHECK_MS = 1000;
+/** A connection on which nothing moves: its client does not read. Streams say something every 15 seconds. */
+const STILL_MS = 60_000;
 /** How long a closing verifier waits for calls that are under way. */
 const GRACE_MS = 5000;
 const IDLE_CHECK_MS = 20;
 const MAX_HEADER_BYTES = 16 * 1024;
 /** Those that wait for a change (wait.ts), twice over. Beyond it connections are closed as they come. */
 const MAX_CONNECTIONS = 20_000;
+/** Connections that stand at the door, if the system lets them: whoever comes beyond waits a second to knock again. */
+const BACKLOG = 4096;
 
 /**
  * Opens the store, listens, and keeps house every second: ends what is over its time, links the audit, keeps at hand what
@@ -105,6 +112,7 @@ export async function startVerifier(options: ServiceOptions): Promise<Service> {
     const verifier = createVerifier({
       ...{ store, now: clock, random, keys, verificationKeys, origin, log, instruments, notify, alert },
       ...{ checker, issuers, draining: draining.signal, closing: closing.signal },
+      arrivals: arrivalsAt(server),
     });
     app = appOf(verifier);
     if (metrics !== undefined && options.metrics !== undefined) {
@@ -147,11 +155,13 @@ function httpServer(fetch: (request: Request, env: object) => Response | Promise
     serverOptions: {
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
       maxHeaderSize: MAX_HEADER_BYTES,
     },
   });
   if (!(server instanceof Server)) throw new TypeError('not an HTTP/1.1 server');
   server.maxConnections = MAX_CONNECTIONS;
+  server.timeout = STILL_MS;
   return server;
 }
 
@@ -184,7 +194,7 @@ async function nothing(): Promise<void> {}
 function listen(server: Server, port: number, hostname: string): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, hostname, () => {
+    server.listen({ port, host: hostname, backlog: BACKLOG }, () => {
       server.off('error', reject);
       const address = server.address();
       if (address === null || typeof address === 'string') reject(new TypeError('not listening on a port'));

@@ -58,6 +58,8 @@ export interface VerifierOptions {
   readonly alert: (alert: Alert) => Promise<void>;
   readonly log: (entry: LogEntry) => void;
   readonly instruments?: Instruments;
+  /** Resolves when a call that was let in may go on (arrivals.ts). */
+  readonly arrivals?: () => Promise<void>;
   /** Fires before `closing`: this instance still answers, and says by its health that it wants no more calls. */
   readonly draining?: AbortSignal;
   /** Ends all waiting when it fires, and refuses new calls, so that a verifier can close without cutting anyone off. */
