@@ -27,5 +27,6 @@ test('of more callers than can be served, each on its own connection, most are t
   const { admitted, shed, otherwise } = await measureBurst(loaded, BURST);
   expect(otherwise).toBe(0);
   expect(admitted).toBeGreaterThan(0);
-  expect(shed).toBeGreaterThan(BURST / 4);
+  // Measured: 128 of 900 let in; where nobody looks at the door, 529 to 667, the last ones after ten seconds.
+  expect(shed).toBeGreaterThan(BURST / 2);
 });
