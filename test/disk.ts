@@ -21,15 +21,15 @@ export type Fault = () => Promise<() => Promise<void>>;
 export const HOW_TO_TRACE =
   'Linux, strace (Debian: apt-get install strace) and the right to trace and to mount are needed: run as root';
 
-/** The process keeps a log of its own beside its database. */
-const LOG_ROOM = 2 ** 19;
-
-/** No file of the process grows beyond the size that this one has now (RLIMIT_FSIZE): nothing but prlimit is needed. */
+/**
+ * No file of the process grows beyond the size that this one has now (RLIMIT_FSIZE): nothing but prlimit is needed. The
+ * process's own log must be shorter.
+ */
 export function growthFault(pid: number, file: string): Fault {
   const limit = (size: number | 'unlimited') =>
     void execFileSync('prlimit', ['--pid', String(pid), `--fsize=${size}:`]);
   return async () => {
-    limit(Math.max(statSync(file).size, LOG_ROOM));
+    limit(statSync(file).size);
     // A process that was killed took its limit with it.
     return async () => {
       if (existsSync(`/proc/${pid}`)) limit('unlimited');
