@@ -23,7 +23,7 @@ export const HOW_TO_TRACE =
 
 /**
  * No file of the process grows beyond the size that this one has now (RLIMIT_FSIZE): nothing but prlimit is needed. The
- * process's own log must be shorter.
+ * process's own log must be shorter, and the database's may not begin anew: it has room then.
  */
 export function growthFault(pid: number, file: string): Fault {
   const limit = (size: number | 'unlimited') =>

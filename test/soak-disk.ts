@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
-import { callFault, familyOf, growthFault, HOW_TO_TRACE, mountSmallDisk, type SmallDisk } from './disk.ts';
+import { callFault, familyOf, HOW_TO_TRACE, mountSmallDisk, type SmallDisk } from './disk.ts';
 import { type DiskServer, startDiskServer } from './disk-postgres.ts';
 import { type DiskPlace, type DiskResult, diskRounds } from './disk-rounds.ts';
 import { setup } from './setup.ts';
@@ -34,11 +34,6 @@ const FAULTS: Faults = {
   'sqlite write ENOSPC': () => ({
     ...{ engine: 'sqlite', kills: true },
     fault: ({ pid }) => callFault(() => [pid], 'pwrite64', 'ENOSPC'),
-  }),
-  // Without kills: they empty the log of the database, and that of the process would be the longer one.
-  'sqlite growth': () => ({
-    engine: 'sqlite',
-    fault: ({ pid, file }) => growthFault(pid, `${file}-wal`),
   }),
   'sqlite disk full': ({ folder, full }) => ({
     ...{ engine: 'sqlite', kills: true, databaseFolder: folder },
