@@ -13,7 +13,7 @@ import {
   untilReady,
 } from './crash-rounds.ts';
 import type { Fault } from './disk.ts';
-import { acceptRequest, blindPin, newId, type OpenRequest, readRequest } from './raw-phone.ts';
+import { acceptRequest, blindPin, codeOf, newId, type OpenRequest, readRequest } from './raw-phone.ts';
 import { newPrivateFolder, newTraceFolder } from './run.ts';
 import { compileVerifierProcess, startVerifierProcess, type VerifierProcess } from './verifier-process.ts';
 
@@ -35,7 +35,7 @@ export interface DiskResult {
   readonly auditOk: boolean;
   /** From the end of the fault until the verifier says that it is ready. */
   readonly slowestReadyMs: number;
-  /** Rounds after which a presentation was good that was made before the fault and refused meanwhile. */
+  /** Rounds after which a presentation was good that was made before the fault and refused meanwhile; or was used. */
   readonly passedAfterwards: number;
 }
 
@@ -111,7 +111,7 @@ export async function diskRounds(
       await untilReady(process.origin);
       const readyMs = performance.now() - began;
       slowestReadyMs = Math.max(slowestReadyMs, readyMs);
-      if (await passes(held, calls)) passedAfterwards += 1;
+      if (await passes(held, calls, place)) passedAfterwards += 1;
       sums.lost += await countLost(backend, phones, told);
       sums.doubleUses += await countDoubleUses(phones, told);
       await audit.read();
@@ -188,8 +188,14 @@ async function timed(
   return { refused, status, ms };
 }
 
-async function passes(phone: LoadPhone, { verification, present }: Calls): Promise<boolean> {
-  await present();
+async function passes(
+  phone: LoadPhone,
+  { verification, present }: Calls,
+  place: DiskPlace,
+): Promise<boolean> {
+  const answer = await present();
+  // Its attempt could be written down, and its result could not: it stays used, as after a crash.
+  if (place.someMayPass && !answer.ok && (await codeOf(answer)) === 'attempt_used') return true;
   return (await readRequest(phone, verification)).verdict === 'passed';
 }
 

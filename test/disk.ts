@@ -21,7 +21,10 @@ export type Fault = () => Promise<() => Promise<void>>;
 export const HOW_TO_TRACE =
   'Linux, strace (Debian: apt-get install strace) and the right to trace and to mount are needed: run as root';
 
-/** No file of the process grows beyond the size that this one has now (RLIMIT_FSIZE): nothing but prlimit is needed. */
+/**
+ * No file of the process grows beyond the size that this one has now (RLIMIT_FSIZE): nothing but prlimit is needed. The
+ * process's own log must be shorter, and the database's may not begin anew: it has room then.
+ */
 export function growthFault(pid: number, file: string): Fault {
   const limit = (size: number | 'unlimited') =>
     void execFileSync('prlimit', ['--pid', String(pid), `--fsize=${size}:`]);
@@ -40,7 +43,10 @@ export function callFault(pids: () => readonly number[], calls: string, error: '
     const traced = pids();
     const injection = ['-e', `trace=${calls}`, '-e', `inject=${calls}:error=${error}`];
     const args = ['-f', '-o', '/dev/null', ...injection, ...traced.flatMap((pid) => ['-p', String(pid)])];
-    const strace = spawn('strace', args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    // Ends with this process: what it holds would stand still for ever.
+    const strace = spawn('setpriv', ['--pdeathsig', 'TERM', 'strace', ...args], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     strace.stderr.setEncoding('utf8');
     const ended = once(strace, 'exit').catch(() => undefined);
     await new Promise<void>((resolve, reject) => {

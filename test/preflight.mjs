@@ -27,6 +27,8 @@ if (
 if (!isInstalled('firefox-esr', 'firefox') && !existsSync(process.env.FIREFOX_PATH ?? '')) {
   missing.push('firefox: bash .ci/prepare (elsewhere: FIREFOX_PATH=/path/to/firefox)');
 }
+if (!isInstalled('prlimit'))
+  missing.push('prlimit, which limits the files of a process (Debian: util-linux)');
 const debian = '/usr/lib/postgresql';
 const versions = existsSync(debian) ? readdirSync(debian) : [];
 if (

@@ -1,17 +1,18 @@
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
-import { callFault, familyOf, growthFault, HOW_TO_TRACE, mountSmallDisk, type SmallDisk } from './disk.ts';
+import { callFault, familyOf, HOW_TO_TRACE, mountSmallDisk, type SmallDisk } from './disk.ts';
 import { type DiskServer, startDiskServer } from './disk-postgres.ts';
 import { type DiskPlace, type DiskResult, diskRounds } from './disk-rounds.ts';
 import { setup } from './setup.ts';
 
-const USAGE = `npm run soak:disk -- [--rounds N]
+const USAGE = `npm run soak:disk -- [--rounds N] [--faults TEXT]
 
 Lets the disk of a verifier fail under load, and that of its PostgreSQL server, and looks up everything that was
 acknowledged. ${HOW_TO_TRACE}. The last line on standard output is the result as JSON; exits with 1 when anything was
 lost, good twice, or answered while it could not be written.
 
-  --rounds  for each fault (default: 10)`;
+  --rounds  for each fault (default: 10)
+  --faults  those whose name holds this, as sqlite, sync or full (default: all)`;
 
 const SYNCS = 'fsync,fdatasync';
 const WRITES = 'pwrite64,pwritev,write';
@@ -34,10 +35,6 @@ const FAULTS: Faults = {
     ...{ engine: 'sqlite', kills: true },
     fault: ({ pid }) => callFault(() => [pid], 'pwrite64', 'ENOSPC'),
   }),
-  'sqlite growth': () => ({
-    ...{ engine: 'sqlite', kills: true },
-    fault: ({ pid, file }) => growthFault(pid, `${file}-wal`),
-  }),
   'sqlite disk full': ({ folder, full }) => ({
     ...{ engine: 'sqlite', kills: true, databaseFolder: folder },
     fault: () => full,
@@ -56,7 +53,7 @@ const FAULTS: Faults = {
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '10' },
-    faults: { type: 'string', default: '.' },
+    faults: { type: 'string', default: '' },
     help: { type: 'boolean', default: false },
   },
 });
@@ -67,7 +64,7 @@ async function run(rounds: number): Promise<void> {
   const results: DiskResult[] = [];
   try {
     for (const [name, placeOf] of Object.entries(FAULTS)) {
-      if (!name.includes(values.faults) && values.faults !== '.') continue;
+      if (!name.includes(values.faults)) continue;
       const postgres = name.startsWith('postgres');
       const disk = mountSmallDisk(postgres ? POSTGRES_DISK : SQLITE_DISK);
       let server: DiskServer | undefined;

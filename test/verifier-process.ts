@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { appendFileSync, cpSync, createWriteStream, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
 import { createDevelopmentKeys, openKeys, parseKeysDocument, startVerifier } from '@akashi/verifier';
 import { build, type PluginBuild } from 'esbuild';
@@ -33,6 +34,18 @@ interface ProcessOptions {
   readonly dieBeforeAnswering?: string;
 }
 
+/** What the process takes, after its garbage is collected. */
+export interface Usage {
+  readonly rss: number;
+  /** Heap, and what lies outside of it and belongs to it. */
+  readonly heap: number;
+  /** Milliseconds of processor time so far, all threads together. */
+  readonly processorMs: number;
+  /** Milliseconds: how late the event loop was since the last time this was asked. */
+  readonly lateP99: number;
+  readonly lateMax: number;
+}
+
 export interface VerifierProcess {
   readonly origin: string;
   readonly port: number;
@@ -43,6 +56,7 @@ export interface VerifierProcess {
   /** Resolves when the process is gone, with the signal that ended it. */
   readonly ended: Promise<string | null>;
   alive(): boolean;
+  usage(): Promise<Usage>;
   /** SIGKILL. */
   kill(): Promise<void>;
 }
@@ -53,7 +67,8 @@ export async function startVerifierProcess(
   program?: string,
 ): Promise<VerifierProcess> {
   const source = fileURLToPath(import.meta.url);
-  const execArgv = program === undefined ? ['--conditions=akashi-source', '--import', 'tsx'] : [];
+  const loader = program === undefined ? ['--conditions=akashi-source', '--import', 'tsx'] : [];
+  const execArgv = ['--expose-gc', ...loader];
   const child = fork(program ?? source, [JSON.stringify(options)], { execArgv, silent: true });
   keepOutput(child, join(options.folder, 'process.log'));
   const ended = once(child, 'exit').then(([, signal]: (string | null)[]) => signal ?? null);
@@ -68,6 +83,11 @@ export async function startVerifierProcess(
     pid: child.pid ?? 0,
     ended,
     alive: () => child.exitCode === null && child.signalCode === null,
+    async usage() {
+      child.send('usage');
+      const [answer] = (await once(child, 'message')) as [Usage];
+      return answer;
+    },
     async kill() {
       child.kill('SIGKILL');
       await ended;
@@ -136,6 +156,16 @@ async function run(options: ProcessOptions): Promise<void> {
   setInterval(() => {
     telling = telling.then(() => writeTold(folder, service)).catch(() => undefined);
   }, TELL_MS).unref();
+  const late = monitorEventLoopDelay({ resolution: 5 });
+  late.enable();
+  process.on('message', () => {
+    const delays = { lateP99: late.percentile(99) / 1e6, lateMax: late.max / 1e6 };
+    gc?.();
+    const { rss, heapUsed, external } = process.memoryUsage();
+    const { user, system } = process.cpuUsage();
+    process.send?.({ rss, heap: heapUsed + external, processorMs: (user + system) / 1000, ...delays });
+    late.reset();
+  });
   // The tests' process is gone, so is this one.
   process.once('disconnect', () => process.exit());
   process.send?.({ origin: service.origin, port: service.port });

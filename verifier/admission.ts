@@ -14,7 +14,7 @@ const ALWAYS = new Set(['/v1/health', '/v1/health/live']);
 
 /** @throws AkashiError `busy`, before anything of the call is read: too many are worked on, or this verifier closes */
 export function admission(verifier: Verifier): MiddlewareHandler {
-  const { calls, closing } = verifier;
+  const { calls, closing, arrivals } = verifier;
   return async (c, next) => {
     if (ALWAYS.has(c.req.path)) return next();
     if (closing?.aborted || calls.count >= CALLS_MAX) {
@@ -24,6 +24,7 @@ export function admission(verifier: Verifier): MiddlewareHandler {
     }
     calls.count++;
     try {
+      await arrivals?.();
       return await next();
     } finally {
       calls.count--;

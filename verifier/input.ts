@@ -6,6 +6,7 @@ import type { Verifier } from './verifier.ts';
 
 /** Bytes that a body may have (docs/protocol.md, section 8). */
 export const BODY_LIMIT = 16 * 1024;
+const NOTHING = new Uint8Array();
 
 /**
  * The body of a call. While it comes the call holds no place (admission.ts): how slowly it is sent is the sender's choice, and
@@ -29,7 +30,9 @@ export async function receiveBody({ calls }: Pick<Verifier, 'calls'>, { req }: C
  */
 async function readBody(request: Request): Promise<Uint8Array> {
   if (Number(request.headers.get('content-length') ?? 0) > BODY_LIMIT) throw new AkashiError('too_large');
-  if (request.body === null) return new Uint8Array();
+  // Not asked for its body: for that alone a whole Request would be made, and kept for as long as its caller waits.
+  if (request.method === 'GET' || request.method === 'HEAD') return NOTHING;
+  if (request.body === null) return NOTHING;
   const reader = request.body.getReader();
   const chunks: Uint8Array[] = [];
   let length = 0;

@@ -258,7 +258,9 @@ test('checkpoints that nobody takes are logged and counted, and hold nothing up'
     checkpoints: () => Promise.reject(new RangeError('nobody is there')),
   });
   const failures = async () => (await fetch(`http://localhost:${failing.metricsPort}/metrics`)).text();
-  await expect.poll(failures, { timeout: 10_000 }).toContain('akashi_upkeep_failures_total{event="checkpoint.failed"} 1');
+  await expect
+    .poll(failures, { timeout: 10_000 })
+    .toContain('akashi_upkeep_failures_total{event="checkpoint.failed"} 1');
   expect((await fetch(`${failing.origin}/v1/health`)).status).toBe(200);
   await failing.close();
 });

@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { createAdaptorServer } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { appOf } from './app.ts';
+import { arrivalsAt } from './arrivals.ts';
 import { AuditBroken } from './audit.ts';
 import { inlineChecker, type ProofChecker } from './checker.ts';
 import { workerChecker } from './checker-lane.ts';
@@ -72,12 +73,18 @@ const RETENTION_MS = 3_600_000;
 /** A client that is slow to send is cut off; waiting for an answer, as long polls do, is not limited by these. */
 const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 15_000;
+/** Node looks every 30 seconds who is over these. */
+const TIMEOUT_CHECK_MS = 1000;
+/** A connection on which nothing moves: its client does not read. Streams say something every 15 seconds. */
+const STILL_MS = 60_000;
 /** How long a closing verifier waits for calls that are under way. */
 const GRACE_MS = 5000;
 const IDLE_CHECK_MS = 20;
 const MAX_HEADER_BYTES = 16 * 1024;
 /** Those that wait for a change (wait.ts), twice over. Beyond it connections are closed as they come. */
 const MAX_CONNECTIONS = 20_000;
+/** Connections that stand at the door, if the system lets them: whoever comes beyond waits a second to knock again. */
+const BACKLOG = 4096;
 
 /**
  * Opens the store, listens, and keeps house every second: ends what is over its time, links the audit, keeps at hand what
@@ -117,6 +124,7 @@ export async function startVerifier(options: ServiceOptions): Promise<Service> {
     const verifier = createVerifier({
       ...{ store, now: clock, random, keys, verificationKeys, origin, log, instruments, notify, alert },
       ...{ checker, issuers, draining: draining.signal, closing: closing.signal },
+      arrivals: arrivalsAt(server),
     });
     app = appOf(verifier);
     let metricsPort: number | null = null;
@@ -168,18 +176,20 @@ function httpServer(fetch: (request: Request, env: object) => Response | Promise
     serverOptions: {
       headersTimeout: HEADERS_TIMEOUT_MS,
       requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
       maxHeaderSize: MAX_HEADER_BYTES,
     },
   });
   if (!(server instanceof Server)) throw new TypeError('not an HTTP/1.1 server');
   server.maxConnections = MAX_CONNECTIONS;
+  server.timeout = STILL_MS;
   return server;
 }
 
 function levelsOf({ calls, waiting, queue, checker, keys }: Verifier): Levels {
   return {
     calls: () => calls.count,
-    readers: () => waiting.count,
+    readers: () => waiting.size,
     presentations: () => queue.waiting(),
     proofs: () => checker.waiting(),
     signingKeyEnd: () => Math.max(...keys.signing.map(({ exp }) => exp)),
@@ -205,7 +215,7 @@ async function nothing(): Promise<void> {}
 function listen(server: Server, port: number, hostname: string): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, hostname, () => {
+    server.listen({ port, host: hostname, backlog: BACKLOG }, () => {
       server.off('error', reject);
       resolve(portOf(server));
     });

@@ -7,6 +7,7 @@ import type { ReadDocument } from './remote-document.ts';
 import type { Store } from './store.ts';
 import type { Random } from './token.ts';
 import type { VerificationKeys } from './verification-keys.ts';
+import type { Watch } from './watch.ts';
 
 /** Tells a subject's devices that a request waits: an opaque id for whoever can reach them, nothing to read. */
 export interface Notice {
@@ -57,6 +58,8 @@ export interface VerifierOptions {
   readonly alert: (alert: Alert) => Promise<void>;
   readonly log: (entry: LogEntry) => void;
   readonly instruments?: Instruments;
+  /** Resolves when a call that was let in may go on (arrivals.ts). */
+  readonly arrivals?: () => Promise<void>;
   /** Fires before `closing`: this instance still answers, and says by its health that it wants no more calls. */
   readonly draining?: AbortSignal;
   /** Ends all waiting when it fires, and refuses new calls, so that a verifier can close without cutting anyone off. */
@@ -71,7 +74,7 @@ export interface Verifier extends VerifierOptions {
   /** Where presentations wait before their attempt is used up. */
   readonly queue: Queue;
   /** Readers that wait for a change. */
-  readonly waiting: { count: number };
+  readonly waiting: Set<Watch>;
   /** Calls that are worked on; one that waits for a change is not. */
   readonly calls: { count: number };
 }
@@ -98,9 +101,17 @@ export function createVerifier(options: VerifierOptions): Verifier {
     },
     issuers: options.issuers ?? issuersFor(options),
     queue: measuredQueue(createQueue(CHECKS_RUNNING, CHECKS_WAITING), instruments),
-    waiting: { count: 0 },
+    waiting: readersUntil(options.closing),
     calls: { count: 0 },
   };
+}
+
+function readersUntil(closing: AbortSignal | undefined): Set<Watch> {
+  const readers = new Set<Watch>();
+  closing?.addEventListener('abort', () => {
+    for (const reader of readers) reader.wake('closing');
+  });
+  return readers;
 }
 
 /** The time until a place is free. */

@@ -1,9 +1,9 @@
 import { AkashiError } from '@akashi/circuits';
 import type { Context } from 'hono';
 import { base64url } from 'jose';
-import type { Store } from './store.ts';
 import { sha256 } from './token.ts';
 import type { Verifier } from './verifier.ts';
+import { type Outcome, Watch } from './watch.ts';
 
 // Waiting for a change (docs/protocol.md, section 8): long poll by ETag, or server-sent events. Both read, compare,
 // and read again when the store says that something changed; what is sent is always what was read.
@@ -35,23 +35,30 @@ export async function answerWhenChanged<T extends object>(
 ): Promise<Response> {
   const wait = parseWait(c.req.query('wait'));
   const known = c.req.header('if-none-match');
-  const signal = goneSignal(verifier, c);
-  let text = JSON.stringify(await source.read());
-  if (wait > 0 && etagOf(text) === known) {
-    await waiting(verifier, source.topic, async (watch) => {
+  const read = async () => {
+    const text = JSON.stringify(await source.read());
+    return { text, etag: etagOf(text) };
+  };
+  let { text, etag } = await read();
+  if (wait > 0 && etag === known) {
+    await waiting(verifier, c, source.topic, async (watch) => {
       const deadline = performance.now() + wait * 1000;
-      let outcome: Outcome = 'changed';
+      // What is known already is not kept for as long as its reader waits.
+      text = '';
       // The first turn reads again: it may have changed before the watch began.
-      while (outcome === 'changed' && etagOf(text) === known) {
-        text = JSON.stringify(await source.read());
-        if (etagOf(text) === known) outcome = await watch.next(deadline - performance.now(), signal);
+      for (let outcome: Outcome = 'changed'; outcome === 'changed' && etag === known; ) {
+        ({ text, etag } = await read());
+        if (etag === known) {
+          text = '';
+          outcome = await watch.next(deadline - performance.now());
+          // An expiry that came with the end of the waiting is told now rather than on the next call.
+          if (outcome === 'time') ({ text, etag } = await read());
+        }
       }
-      // An expiry that came with the end of the waiting is told now rather than on the next call.
-      if (outcome === 'time') text = JSON.stringify(await source.read());
     });
   }
-  c.header('ETag', etagOf(text));
-  if (etagOf(text) === known) return c.body(null, 304);
+  c.header('ETag', etag);
+  if (etag === known) return c.body(null, 304);
   c.header('Content-Type', 'application/json');
   return c.body(text);
 }
@@ -67,8 +74,8 @@ export async function answerWithEvents<T extends object>(
   source: Source<T>,
   event: { readonly name: string; readonly isLast: (value: T) => boolean },
 ): Promise<Response> {
-  const gone = new AbortController();
-  const events = eventsOf(verifier, source, event, AbortSignal.any([gone.signal, goneSignal(verifier, c)]));
+  const watch = startWatch(verifier, c, source.topic);
+  const events = eventsOf(verifier, watch, source, event);
   const encoder = new TextEncoder();
   // The first reading is done before the answer begins, so that a refusal is an answer and not an empty stream.
   let next: Promise<IteratorResult<string, void>> | undefined = Promise.resolve(await events.next());
@@ -80,7 +87,7 @@ export async function answerWithEvents<T extends object>(
       else controller.enqueue(encoder.encode(value));
     },
     async cancel() {
-      gone.abort();
+      watch.wake('gone');
       await events.return();
     },
   });
@@ -89,21 +96,15 @@ export async function answerWithEvents<T extends object>(
   return c.body(stream);
 }
 
-/** Fires when the client goes or the verifier closes. */
-function goneSignal({ closing }: Verifier, c: Context): AbortSignal {
-  return closing === undefined ? c.req.raw.signal : AbortSignal.any([c.req.raw.signal, closing]);
-}
-
 async function* eventsOf<T extends object>(
   verifier: Verifier,
+  watch: Watch,
   source: Source<T>,
   event: { readonly name: string; readonly isLast: (value: T) => boolean },
-  signal: AbortSignal,
 ): AsyncGenerator<string, void> {
-  const watch = startWatch(verifier, source.topic);
   try {
     let sent = '';
-    for (let outcome: Outcome = 'changed'; outcome !== 'aborted'; ) {
+    for (let outcome: Outcome = 'changed'; outcome === 'changed' || outcome === 'time'; ) {
       const value = await source.read();
       const text = JSON.stringify(value);
       if (text !== sent) yield `event: ${event.name}\ndata: ${text}\n\n`;
@@ -111,7 +112,7 @@ async function* eventsOf<T extends object>(
       else if (outcome === 'time') yield ':\n\n';
       sent = text;
       if (event.isLast(value)) return;
-      outcome = await watch.next(HEARTBEAT_SECONDS * 1000, signal);
+      outcome = await watch.next(HEARTBEAT_SECONDS * 1000);
     }
     const { least, spread } = COME_BACK_MS;
     if (verifier.closing?.aborted) yield `retry: ${least + Math.floor(Math.random() * spread)}\n\n`;
@@ -120,20 +121,13 @@ async function* eventsOf<T extends object>(
   }
 }
 
-type Outcome = 'changed' | 'time' | 'aborted';
-
-interface Watch {
-  /** The next change, remembered since the last call, unless time or signal comes first. */
-  next(ms: number, signal: AbortSignal): Promise<Outcome>;
-  end(): void;
-}
-
 async function waiting(
   verifier: Verifier,
+  c: Context,
   topic: string,
   work: (watch: Watch) => Promise<void>,
 ): Promise<void> {
-  const watch = startWatch(verifier, topic);
+  const watch = startWatch(verifier, c, topic);
   // Who waits takes no place of those who are worked on.
   verifier.calls.count--;
   try {
@@ -144,45 +138,15 @@ async function waiting(
   }
 }
 
-function startWatch({ store, waiting: readers }: Verifier, topic: string): Watch {
-  if (readers.count >= MAX_WAITING) throw new AkashiError('busy', { retryAfter: RETRY_SECONDS });
-  readers.count++;
-  const watch = watchTopic(store, topic);
-  return {
-    next: watch.next,
-    end() {
-      readers.count--;
-      watch.end();
-    },
-  };
-}
-
-function watchTopic(store: Store, topic: string): Watch {
-  let changed = false;
-  let wake: ((outcome: Outcome) => void) | undefined;
-  const end = store.subscribe(topic, () => {
-    changed = true;
-    wake?.('changed');
-  });
-  async function next(ms: number, signal: AbortSignal): Promise<Outcome> {
-    if (signal.aborted) return 'aborted';
-    const abort = () => wake?.('aborted');
-    const outcome = changed
-      ? 'changed'
-      : await new Promise<Outcome>((resolve) => {
-          const timer = setTimeout(() => resolve('time'), Math.max(0, ms));
-          wake = (reason) => {
-            clearTimeout(timer);
-            resolve(reason);
-          };
-          signal.addEventListener('abort', abort, { once: true });
-        });
-    signal.removeEventListener('abort', abort);
-    wake = undefined;
-    if (outcome === 'changed') changed = false;
-    return outcome;
-  }
-  return { next, end };
+/** @throws AkashiError `busy` when too many wait */
+function startWatch({ store, closing, waiting: readers }: Verifier, c: Context, topic: string): Watch {
+  if (readers.size >= MAX_WAITING) throw new AkashiError('busy', { retryAfter: RETRY_SECONDS });
+  const watch = new Watch(store, topic, readers);
+  const { signal } = c.req.raw;
+  if (signal.aborted) watch.wake('gone');
+  if (closing?.aborted) watch.wake('closing');
+  signal.addEventListener('abort', () => watch.wake('gone'));
+  return watch;
 }
 
 function parseWait(text: string | undefined): number {
