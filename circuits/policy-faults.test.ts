@@ -72,3 +72,13 @@ test('what somebody wrote is not told again, be it in names or values', () => {
   expect(told).toContain('"?"');
   expect(told).not.toContain('7654321');
 });
+
+test('many faults take no longer than each of them', () => {
+  const text = Object.fromEntries(Array.from({ length: 30_000 }, (_, i) => [`name${i}`, 0]));
+  const before = process.cpuUsage();
+  const faults = policyFaults({ ...good, purposes: [{ id: 'limit', text }] });
+  expect(faults.length).toBeGreaterThanOrEqual(30_000);
+  const { user } = process.cpuUsage(before);
+  // Each held against all others took minutes. Of the processor, in microseconds: others may be using it.
+  expect(user).toBeLessThan(5_000_000);
+});

@@ -18,10 +18,13 @@ export function policyFaults(input: unknown): readonly PolicyFault[] {
     return { path: path.map(shownName).join('.'), fault };
   });
   // A check of the whole says nothing new where a part of it is at fault already.
-  return found.filter(({ path }, i) => {
-    const others = found.filter((_, j) => j !== i);
-    return !others.some((other) => (path === '' ? other.path !== '' : other.path.startsWith(`${path}.`)));
-  });
+  const wholes = new Set(found.flatMap(({ path }) => wholesOf(path)));
+  return found.filter(({ path }) => !wholes.has(path));
+}
+
+/** What the value at a path is a part of. */
+function wholesOf(path: string): string[] {
+  return path === '' ? [] : path.split('.').map((_, i, names) => names.slice(0, i).join('.'));
 }
 
 type Located = { readonly path: readonly string[]; readonly fault: PolicyFault['fault'] };

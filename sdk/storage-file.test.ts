@@ -29,6 +29,17 @@ describe('a file', () => {
     },
   );
 
+  test('with a record that is damaged says so', async () => {
+    const folder = newFolder();
+    await fileStorage(folder).replace(await fileStorage(folder).createKey(), { a: 1 });
+    const file = JSON.parse(readFileSync(join(folder, 'device.json'), 'utf8'));
+    for (const ciphertext of [file.records.a.ciphertext.slice(0, -2), 'AB', 'A']) {
+      const records = { a: { ...file.records.a, ciphertext } };
+      writeFileSync(join(folder, 'device.json'), JSON.stringify({ ...file, records }));
+      await expect(fileStorage(folder).read('a')).rejects.toMatchObject({ code: 'storage_unavailable' });
+    }
+  });
+
   test('whose keys do not belong together is lost', async () => {
     const folder = newFolder();
     const storage = fileStorage(folder);

@@ -48,7 +48,7 @@ export function fileStorage(folder: string): DeviceStorage {
     },
     async record(name) {
       const sealed = (await load())?.records[name];
-      return sealed ? decodeRecord(sealed) : null;
+      return sealed ? storing(async () => decodeRecord(sealed)) : null;
     },
     async replace(device, records) {
       const [privateKey, storageKey] = await Promise.all([

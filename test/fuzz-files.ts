@@ -13,6 +13,7 @@ import {
   parseKeysDocument,
   parsePoints,
   parseRootDocument,
+  verifyProof,
 } from '@akashi/verifier';
 import fc from 'fast-check';
 import * as v from 'valibot';
@@ -97,7 +98,7 @@ export async function fileTargets(folder: string): Promise<readonly Target[]> {
   const read = (document: fc.Arbitrary<unknown>) =>
     writtenOf(document).map((json) => new TextDecoder().decode(json));
   const signer = await openSigner();
-  await loadVerificationKeys();
+  const { pin } = await loadVerificationKeys();
   const challenge = new Uint8Array(32);
   const { passkey, registration } = await makePasskey({
     rpId: 'bank.example',
@@ -150,6 +151,11 @@ export async function fileTargets(folder: string): Promise<readonly Target[]> {
       'malformed',
     ),
     parsePoints: taking(valuesOf(proofShape), (input) => parsePoints(parseProof(input)), 'malformed'),
+    verifyProof: taking(
+      spoiledValuesOf(proofShape),
+      (input) => verifyProof(pin, [7n, 7n], parseProof(input)),
+      'malformed',
+    ),
     checkRegistration: taking(spoiledBytes(registration), (input) => checkRegistration(input, ceremony)),
     checkAssertion: taking(spoiledBytes(assertion), (input) => checkAssertion(input, [known], ceremony)),
     // A document of a tenant's server: whoever waits for it is told that it cannot be had, whatever is wrong.

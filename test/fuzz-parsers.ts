@@ -8,6 +8,7 @@ import { readEvents } from '../sdk/event-stream.ts';
 import { checkEvidence } from '../sdk/evidence.ts';
 import { holderRecordShape, parseStored, wrappedRecordShape } from '../sdk/holder-record.ts';
 import { issuedAccountsShape } from '../sdk/issued-accounts.ts';
+import { parseNewPin } from '../sdk/new-pin.ts';
 import { partsShape, preparationShape } from '../sdk/preparation.ts';
 import { jobShape, newsShape } from '../sdk/prover-message.ts';
 import { checkReceipt } from '../sdk/receipt.ts';
@@ -88,7 +89,7 @@ const taking = <T>(
 ): Omit<Target, 'name'> => ({ inputs, run: (input) => refusesOnly(() => read(input as T), refusals) });
 
 /** By name of the function. What is allowed besides a result stands at the end. */
-export async function functions(): Promise<Readonly<Record<string, Omit<Target, 'name'>>>> {
+async function functions(): Promise<Readonly<Record<string, Omit<Target, 'name'>>>> {
   const jws = await openSigner();
   const { key, keys, root } = jws;
   const findKey = (kid: string) => (kid === key.kid ? key.jwk : undefined);
@@ -204,6 +205,7 @@ export async function functions(): Promise<Readonly<Record<string, Omit<Target, 
       'unauthorized',
     ),
     // Of the SDK.
+    parseNewPin: taking(text, parseNewPin, 'pin_weak'),
     parseEnrolmentLink: taking(
       brokenTexts(fc.constant(`https://x.example/#enrol=${'A'.repeat(22)}.${'A'.repeat(43)}`)),
       parseEnrolmentLink,

@@ -257,9 +257,13 @@ function memberOf(name: string, schema: v.GenericSchema): fc.Arbitrary<unknown> 
 }
 
 function listsOf(item: v.GenericSchema, { pipe = [] }: Shape): fc.Arbitrary<unknown> {
-  const least = pipe.find(({ type }) => type === 'min_length')?.requirement;
+  const least = pipe.find(({ type }) => type === 'min_length' || type === 'length')?.requirement;
   const minLength = typeof least === 'number' ? least : 0;
-  return fc.array(valuesOf(item), { minLength, maxLength: Math.max(minLength, 3), depthIdentifier: 'lists' });
+  return fc.array(valuesOf(item), {
+    minLength,
+    maxLength: pipe.some(({ type }) => type === 'length') ? minLength : Math.max(minLength, 3),
+    depthIdentifier: 'lists',
+  });
 }
 
 /** Values that the schema takes, and what they are spoiled into. */

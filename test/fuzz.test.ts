@@ -1,10 +1,16 @@
 import * as circuits from '@akashi/circuits';
 import { AkashiError } from '@akashi/circuits';
+import * as agent from '@akashi/sdk/agent';
+import * as holder from '@akashi/sdk/holder';
+import * as issuer from '@akashi/sdk/issuer';
+import * as newPin from '@akashi/sdk/new-pin';
+import * as verifier from '@akashi/verifier';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkAnswer, fuzz, refusesOnly } from './fuzz.ts';
 import { runCampaign } from './fuzz-campaign.ts';
-import { functions, READS, shapes } from './fuzz-parsers.ts';
+import { fileTargets, openFilesFolder } from './fuzz-files.ts';
+import { parserTargets, READS, shapes } from './fuzz-parsers.ts';
 import { type FuzzCall, ROUTES } from './fuzz-routes.ts';
 import { MARK } from './fuzz-spoils.ts';
 import { shareTaken } from './fuzz-values.ts';
@@ -37,11 +43,21 @@ describe('nothing is left out', () => {
     expect(Object.keys(ROUTES).sort()).toEqual(routes.map(({ method, path }) => `${method} ${path}`).sort());
   });
 
-  test('no function of circuits that reads, and no shape: most values that are made for one are taken', async () => {
-    const reads = Object.entries(circuits).flatMap(([name, value]) =>
-      typeof value === 'function' && READS.test(name) ? [name] : [],
-    );
-    expect(Object.keys(await functions())).toEqual(expect.arrayContaining(reads));
+  test('no exported function that reads', async () => {
+    const files = openFilesFolder();
+    const names = [...(await parserTargets()), ...(await fileTargets(files.folder))].map(({ name }) => name);
+    files.remove();
+    const reading = (exported: object, form: RegExp) =>
+      Object.entries(exported).flatMap(([name, value]) =>
+        typeof value === 'function' && form.test(name) ? [name] : [],
+      );
+    const others = { ...verifier, ...holder, ...agent, ...issuer, ...newPin };
+    const reads = [...reading(circuits, READS), ...reading(others, /^(?:parse|decode)/)];
+    expect(reads).toEqual(expect.arrayContaining(['verifyDpop', 'parseNewPin', 'parseRootDocument']));
+    expect(names).toEqual(expect.arrayContaining(reads));
+  });
+
+  test('no shape: most values that are made for one are taken', () => {
     const poor = shapes().filter(([, shape]) => shareTaken(shape) < 0.5);
     expect(poor.map(([name]) => name)).toEqual([]);
   });
