@@ -25,12 +25,12 @@ const DOING = `
   FROM pg_stat_activity WHERE application_name = 'akashi' AND datname = $1 AND state <> 'idle' GROUP BY 1`;
 const COUNTS = `
   SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn AS wal,
-         (SELECT xact_commit FROM pg_stat_database WHERE datname = $1) AS commits,
+         (SELECT wal_sync FROM pg_stat_wal) AS syncs,
          (SELECT count(*) FROM pg_stat_activity WHERE application_name = 'akashi' AND datname = $1) AS connections`;
 
 interface Counts {
   readonly wal: number;
-  readonly commits: number;
+  readonly syncs: number;
   readonly connections: number;
 }
 
@@ -44,14 +44,19 @@ export interface Usage {
     readonly postgres: number;
   };
   readonly perWalBytes: number;
-  readonly perCommits: number;
+  /** How often the log was synced to the disk: connections share one. */
+  readonly perSyncs: number;
+  /** Open, of all verifiers. */
   readonly connections: number;
+  /** How many of them did what, on average at any moment. */
   readonly doing: Readonly<Record<string, number>>;
 }
 
 /** Begins to watch. @param database its name */
 export async function watchUsage(server: PostgresServer, database: string, pids: readonly number[]) {
   const client = new pg.Client({ connectionString: server.url });
+  // When a measurement fails, its server is ended first.
+  client.on('error', () => {});
   await client.connect();
   const counts = async () => {
     const { rows } = await client.query<Record<string, string>>(COUNTS, [database]);
@@ -75,6 +80,7 @@ export async function watchUsage(server: PostgresServer, database: string, pids:
   };
   const [began, before] = [times(), await counts()];
   const sampling = sample();
+  sampling.catch(() => {});
   return {
     async end(verifications: number): Promise<Usage> {
       const ended = times();
@@ -101,7 +107,7 @@ export async function watchUsage(server: PostgresServer, database: string, pids:
           postgres: per(ended.postgres - began.postgres),
         },
         perWalBytes: Math.round((after.wal - before.wal) / verifications),
-        perCommits: per(after.commits - before.commits),
+        perSyncs: per(after.syncs - before.syncs),
         connections: after.connections,
         doing: Object.fromEntries([...seen].map(([what, sum]) => [what, rounded(sum / samples)])),
       };

@@ -1,5 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -26,9 +26,9 @@ Measures verifications of two facts on one PostgreSQL, which it starts from this
 
 const RESULTS = new URL('instances.json', import.meta.url);
 const ROOT = new URL('../', import.meta.url);
-const WARM_UP_SECONDS = 5;
+const WARM_UP_SECONDS = 10;
 /** Each starts at most 600 verifications a minute, with ten operators. */
-const TENANTS = 40;
+const TENANTS = 24;
 const OPERATORS_EACH = 10;
 
 export interface InstancesAmounts {
@@ -51,6 +51,8 @@ export interface InstancesFigures extends Usage {
   readonly p99Ms: number;
   /** Processor time of phones and desks, for each verification. */
   readonly loadMs: number;
+  /** Of this machine's processors, what all of these had: the less, the more somebody else was measured, too. */
+  readonly share: number;
 }
 
 /** @throws Error for anything but a pass, wherever */
@@ -80,6 +82,10 @@ export async function measureInstances(amounts: InstancesAmounts, prover: Prover
       ...{ verifiers: count, phones, seconds, passed: times.length },
       ...{ perSecond: rounded(times.length / seconds), p50Ms: at(0.5), p99Ms: at(0.99) },
       ...{ ...used, loadMs: rounded(loadMs / times.length) },
+      share: rounded(
+        ((used.perMs.verifier + used.perMs.postgres) * times.length + loadMs) /
+          (seconds * 1000 * availableParallelism()),
+      ),
     };
   } finally {
     for (const verifier of verifiers) await verifier.stop();

@@ -25,6 +25,9 @@ export interface ServiceConnection {
   close(): void;
 }
 
+/** A connection that nobody uses is closed by the verifier after 5 s: not at the moment of the next call. */
+const IDLE_MS = 2500;
+
 /**
  * @param sockets at most to each port, for calls and streams together
  * @param ports of several verifiers with this origin: each call goes to the next one, as a balancer would have it
@@ -36,7 +39,10 @@ export function openServiceConnection(
 ): ServiceConnection {
   const { hostname } = new URL(origin);
   let calls = 0;
-  const agent = new Agent({ keepAlive: true, maxSockets: sockets, maxFreeSockets: sockets, noDelay: true });
+  const agent = new Agent({
+    ...{ keepAlive: true, noDelay: true },
+    ...{ maxSockets: sockets, maxFreeSockets: sockets, timeout: IDLE_MS },
+  });
 
   const answer = ({ method, path, headers, body }: ServiceCall) =>
     new Promise<IncomingMessage>((resolve, reject) => {

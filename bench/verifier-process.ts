@@ -68,12 +68,7 @@ export async function startVerifierProcess(
 ): Promise<VerifierProcess> {
   const options: Options = { folder, ...amounts };
   const child = fork(fileURLToPath(import.meta.url), [JSON.stringify(options)], {
-    execArgv: [
-      ...(process.env.AKPROF ? ['--cpu-prof', '--cpu-prof-dir=out/prof'] : []),
-      '--conditions=akashi-source',
-      '--import',
-      'tsx',
-    ],
+    execArgv: ['--conditions=akashi-source', '--import', 'tsx'],
   });
   const ended = once(child, 'exit');
   const [first]: unknown[] = await Promise.race([once(child, 'message'), ended]);

@@ -60,7 +60,7 @@ export async function authenticateOperator(
 /** Whether the caller, waiting since, would still be let in. */
 export async function isStillAuthentic(verifier: Verifier, caller: Caller): Promise<boolean> {
   if (caller.kind === 'backend') return true;
-  return (await verifier.store.session(caller.sessionHash, false, verifier.now())) !== undefined;
+  return verifier.store.isSessionLive(caller.sessionHash, verifier.now());
 }
 
 async function backendOf(verifier: Verifier, token: string, body: Uint8Array): Promise<Caller> {

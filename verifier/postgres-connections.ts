@@ -66,9 +66,8 @@ class Statements {
 }
 
 /**
- * One connection, and the scope that it is in. What is sent is answered in its
- * order, so nothing waits for an answer that nobody needs (`pipeline`): a transaction takes as many round trips as it has
- * rows to decide by, and one for its commit.
+ * One connection, and the scope that it is in. What is sent is answered in its order, so nothing waits for an answer that
+ * nobody needs (`pipeline`): a transaction takes as many round trips as it has decisions to make, and one for its commit.
  */
 export class PostgresConnection {
   readonly client: pg.PoolClient;
@@ -130,6 +129,10 @@ export class PostgresConnection {
     if (step.ask === 'scope') return this.#enter(step.scope, hold);
     if (step.ask === 'together') return Promise.all(step.steps.map((one) => this.#answer(one, hold)));
     if (step.ask === 'queue') return void this.#send(() => this.client.query(QUEUE, [step.line]));
+    if (step.ask === 'next') {
+      const answer = this.#send(() => this.client.query<{ next: boolean }>(NEXT, [step.line]));
+      return answer.then(({ rows }) => rows[0]?.next === true);
+    }
     const { statement, values } = step;
     const answer = this.#send(() => this.#statements.execute(this.client, statement, values));
     if (step.ask === 'none') return undefined;
@@ -173,6 +176,10 @@ type Settings = Readonly<Record<(typeof SETTINGS)[number], string>>;
 
 /** Locks of the transaction by name. Two names with one number only wait for each other without need. */
 const QUEUE = { name: 'akashi_queue', text: 'SELECT pg_advisory_xact_lock(hashtextextended($1, 4202))' };
+const NEXT = {
+  name: 'akashi_next',
+  text: 'SELECT pg_try_advisory_xact_lock(hashtextextended($1, 4202)) AS next',
+};
 
 /** All three: a scope takes the place of the one before. */
 function settingsOf(scope: Scope): Settings {

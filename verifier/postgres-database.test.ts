@@ -22,6 +22,7 @@ import {
   events,
   hash,
   id,
+  LIFE,
   NOW,
   result,
   started,
@@ -214,6 +215,25 @@ describe('verbs that are in each other’s way', () => {
       await expect(store.countEvaluation(evaluation('a'), NOW)).rejects.toMatchObject({ code: 'busy' });
     });
     expect(await triesOf()).toBe(0);
+  });
+
+  it('do not wait for one another’s upkeep, unless somebody wants all of it', async () => {
+    await asUser(database.superuser, async (client) => {
+      await client.query('BEGIN');
+      for (const line of ['audit', 'sweep'])
+        await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 4202))', [line]);
+      await started(store, 'over');
+      expect(await store.linkAudit('leave')).toBe(0);
+      expect(await store.sweep(NOW + LIFE, 'leave')).toBe(0);
+      const all = store.linkAudit();
+      const first = await Promise.race([all, setTimeout(200, 'waits')]);
+      expect(first).toBe('waits');
+      await client.query('COMMIT');
+      expect(await all).toBeGreaterThan(0);
+    });
+    expect(await store.linkAudit('leave')).toBe(0);
+    expect(await store.sweep(NOW + LIFE, 'leave')).toBe(1);
+    expect(await store.linkAudit('leave')).toBe(1);
   });
 
   it('beyond what may wait are refused at once, and the others are done', async () => {

@@ -261,8 +261,8 @@ function startUpkeep(upkeep: Upkeep): () => Promise<void> {
 /** A broken audit chain must be seen but must not keep verifications from ending: each part fails by itself. */
 async function keepHouse(upkeep: Upkeep): Promise<void> {
   const { store, now } = upkeep;
-  await keep(upkeep, 'sweep.failed', () => store.sweep(now()));
-  await keep(upkeep, 'audit.failed', () => store.linkAudit());
+  await keep(upkeep, 'sweep.failed', () => store.sweep(now(), 'leave'));
+  await keep(upkeep, 'audit.failed', () => store.linkAudit('leave'));
 }
 
 async function keep(

@@ -180,6 +180,7 @@ export class SqliteDatabase implements Database {
   /** Tenants are kept apart by the conditions of the statements alone, and one writer needs no queue. */
   #answer(step: Step): unknown {
     if (step.ask === 'scope' || step.ask === 'queue') return undefined;
+    if (step.ask === 'next') return true;
     if (step.ask === 'together') return step.steps.map((one) => this.#answer(one));
     const statement = this.#prepare(step.statement);
     if (step.ask === 'one') return statement.get(step.values);

@@ -5,8 +5,8 @@ import type { SetVerdict } from './instruments.ts';
 
 // Verbs are written once for both databases: as generators that yield each statement and are given its answer. What
 // runs them (sqlite-database.ts, postgres-database.ts) does so at once, since nothing may await inside a SQLite
-// transaction, or waits for the server, where there is something to wait for. Statements are constants: each connection builds and compiles one once, since
-// that takes longer than running it. What varies is a `sql.placeholder`.
+// transaction, or waits for the server, where there is something to wait for. Statements are constants: each is built once, and
+// compiled once by each connection, since that takes longer than running it. What varies is a `sql.placeholder`.
 
 export type Values = Readonly<Record<string, unknown>>;
 
@@ -28,7 +28,8 @@ export type Step =
   | { readonly ask: 'one' | 'all' | 'count' | 'none'; readonly statement: Statement; readonly values: Values }
   | { readonly ask: 'scope'; readonly scope: Scope }
   | { readonly ask: 'together'; readonly steps: readonly Step[] }
-  | { readonly ask: 'queue'; readonly line: string };
+  | { readonly ask: 'queue'; readonly line: string }
+  | { readonly ask: 'next'; readonly line: string };
 
 export type Verb<R> = Generator<Step, R, unknown>;
 
@@ -120,6 +121,16 @@ export function* together<V extends readonly Verb<unknown>[]>(...verbs: V): Verb
  */
 export function* queueFor(line: string): Verb<void> {
   yield { ask: 'queue', line };
+}
+
+/** What a verifier does while another one does the same piece of upkeep: it waits and does what is left, or leaves it. */
+export type Others = 'wait' | 'leave';
+
+/** {@link queueFor}, and whether it is this one's turn now. */
+export function* takeTurn(line: string, others: Others): Verb<boolean> {
+  if (others === 'leave') return (yield { ask: 'next', line }) as boolean;
+  yield* queueFor(line);
+  return true;
 }
 
 /**

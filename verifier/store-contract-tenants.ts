@@ -138,6 +138,8 @@ export function tenantContract(store: () => Store): void {
         operator: { operator },
         tenant: await store().tenant('bank'),
       });
+      expect(await store().isSessionLive(hash('session link'), NOW + 99)).toBe(true);
+      expect(await store().isSessionLive(hash('session link'), NOW + 100)).toBe(false);
       expect(await session(false, NOW + 100)).toBeUndefined();
       expect(await session(true, NOW + 100)).toBeUndefined();
       for (let at = NOW + 99; at < NOW + 1_000; at += 99) {
@@ -153,6 +155,7 @@ export function tenantContract(store: () => Store): void {
       await store().closeSession(hash('session link'), NOW);
       await store().closeSession(hash('session link'), NOW);
       expect(await store().session(hash('session link'), true, NOW)).toBeUndefined();
+      expect(await store().isSessionLive(hash('session link'), NOW)).toBe(false);
     });
   });
 

@@ -228,6 +228,24 @@ export function verificationContract(store: () => Store): void {
       expect(heard).toEqual(['subject:bank:c-1']);
     });
 
+    it('that watch a verification hear nothing of its attempts before there is a verdict; its subject’s do', async () => {
+      await enrolled(store(), 'phone');
+      await accepted(store(), 'v');
+      await settled();
+      const heard: string[] = [];
+      for (const topic of [`verification:${id('v')}`, 'subject:bank:c-1'])
+        store().subscribe(topic, () => heard.push(topic));
+      await store().consumeAttempt(use('v'), NOW);
+      await store().recordResult(result('v', 1, FAILED), NOW);
+      await settled();
+      expect(heard).toEqual(['subject:bank:c-1', 'subject:bank:c-1']);
+      heard.length = 0;
+      await store().consumeAttempt(use('v', 2), NOW);
+      await store().recordResult(result('v', 2), NOW);
+      await settled();
+      expect(heard).toEqual(['subject:bank:c-1', `verification:${id('v')}`, 'subject:bank:c-1']);
+    });
+
     it('are not called for what was rolled back', async () => {
       await started(store(), 'v');
       let calls = 0;

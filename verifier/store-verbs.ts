@@ -51,6 +51,7 @@ function tenantVerbs(read: Reader, { touchSession }: Writes) {
       if (found?.due && touch) await touchSession(sessionHash, now);
       return found && { operator: found.operator, tenant: found.tenant };
     },
+    isSessionLive: read(byKey, operators.isSessionLive),
   } satisfies Partial<Store>;
 }
 
@@ -99,21 +100,21 @@ function verificationVerbs(read: Reader, { settleAll, claim }: Writes) {
 
 function upkeepVerbs(db: Source, read: Reader, { sweepVerifications, sweepRest, linkBatch }: Writes) {
   return {
-    sweep: async (now) => {
+    sweep: async (now, others = 'wait') => {
       let verdicts = 0;
       for (;;) {
-        const batch = await sweepVerifications(now);
+        const batch = await sweepVerifications(now, others);
         verdicts += batch.verdicts;
         if (batch.handled < devices.SWEEP_BATCH) break;
         await setImmediate();
       }
-      while (await sweepRest(now)) await setImmediate();
+      while (await sweepRest(now, others)) await setImmediate();
       return verdicts;
     },
-    linkAudit: async () => {
+    linkAudit: async (others = 'wait') => {
       let linked = 0;
       for (;;) {
-        const batch = await linkBatch(db.gapless);
+        const batch = await linkBatch(others, db.gapless);
         linked += batch;
         if (batch < audit.LINK_BATCH) return linked;
         await setImmediate();

@@ -28,6 +28,7 @@ import type {
   Tenant,
   VerificationRow,
 } from './records.ts';
+import type { Others } from './statement.ts';
 
 // What the verifier remembers, as verbs of its domain. Every verb is atomic, writes its audit entry in the same
 // transaction, and touches only rows of the tenant it is given. Times are UTC seconds and come in as arguments;
@@ -114,6 +115,8 @@ export interface Store {
     touch: boolean,
     now: number,
   ): Promise<{ readonly operator: Operator; readonly tenant: Tenant } | undefined>;
+  /** {@link session} for who has it already. */
+  isSessionLive(sessionHash: Uint8Array, now: number): Promise<boolean>;
   closeSession(sessionHash: Uint8Array, now: number): Promise<void>;
 
   // limits
@@ -357,11 +360,11 @@ export interface Store {
   /** What a tenant's first entry follows from. */
   auditStart(tenant: string): Promise<AuditHead>;
 
-  // upkeep
+  // upkeep; by default each waits while another verifier does the same
   /** Ends what is over its time and forgets what has served: jti, limits, links, sessions, challenges of passkeys. The number of verdicts set. */
-  sweep(now: number): Promise<number>;
+  sweep(now: number, others?: Others): Promise<number>;
   /** Numbers entries not yet linked into each tenant's chain. The number linked. @throws AuditBroken on a gap */
-  linkAudit(): Promise<number>;
+  linkAudit(others?: Others): Promise<number>;
   /** The head of each tenant's chain. */
   auditHeads(): Promise<readonly (AuditHead & { readonly tenant: string })[]>;
   auditEntries(tenant: string, afterSeq: number, limit: number): Promise<readonly AuditEntry[]>;

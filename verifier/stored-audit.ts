@@ -9,7 +9,16 @@ import {
   nextLink,
 } from './audit.ts';
 import type { Actor, AuditEntry } from './records.ts';
-import { command, inserted, queueFor, selection, type Transaction, updated, type Verb } from './statement.ts';
+import {
+  command,
+  inserted,
+  type Others,
+  selection,
+  type Transaction,
+  takeTurn,
+  updated,
+  type Verb,
+} from './statement.ts';
 
 /** Entries linked in one transaction: others wait for SQLite's write lock meanwhile. */
 export const LINK_BATCH = 500;
@@ -57,8 +66,8 @@ const lastLinked = selection(({ query, tables: { auditHeads } }) =>
  * before it was linked shows nowhere. There the program's role may not remove entries.
  * @throws AuditBroken when an entry was removed before it was linked, was edited, or a chain no longer ends at its head
  */
-export function* linkAuditBatch(_tx: Transaction, gapless: boolean): Verb<number> {
-  yield* queueFor('audit');
+export function* linkAuditBatch(_tx: Transaction, others: Others, gapless: boolean): Verb<number> {
+  if (!(yield* takeTurn('audit', others))) return 0;
   const entries = yield* unlinked.all();
   let position = gapless ? ((yield* lastLinked.one())?.position ?? 0) : 0;
   const heads = new Map<string, AuditHead & { position: number }>();

@@ -89,6 +89,10 @@ export function* findSession(
   return operator && tenant && { operator, tenant, due };
 }
 
+export function* isSessionLive(sessionHash: Uint8Array, now: number): Verb<boolean> {
+  return (yield* live.one({ sessionHash, now })) !== undefined;
+}
+
 const updateSession = updated(
   (tables) => tables.sessions,
   (tables) => tables.sessions.sessionHash,

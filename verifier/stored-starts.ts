@@ -11,7 +11,8 @@ import {
   hasReuse,
   known,
   note,
-  touch,
+  tellDesks,
+  tellPhones,
   type VerificationRecord,
 } from './stored-verifications.ts';
 
@@ -44,7 +45,8 @@ export function* createVerification(
     yield* addIdempotencyKey(values);
   }
   yield* note(tx, made, { actor, at: startedAt, event: 'verification.started', about: aboutStart(made) });
-  touch(tx, made);
+  tellDesks(tx, made);
+  tellPhones(tx, made);
   if (reuse === undefined) return { row: asRow(made), created: true };
   // Held, so that nothing ends its reuse meanwhile.
   const passes = yield* heldReusable.all({ tenant, subject: made.subject, now: startedAt });

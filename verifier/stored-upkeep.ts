@@ -1,7 +1,15 @@
 import { and, lte, or, sql } from 'drizzle-orm';
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core';
 import type { Tables } from './dialects.ts';
-import { command, queueFor, selection, type Transaction, type Verb, within } from './statement.ts';
+import {
+  command,
+  type Others,
+  selection,
+  type Transaction,
+  takeTurn,
+  type Verb,
+  within,
+} from './statement.ts';
 import { BOUNDS } from './store.ts';
 import { forgetLapsed, SWEEP_BATCH } from './stored-devices.ts';
 import {
@@ -29,8 +37,9 @@ const overdue = selection(({ query, tables }) => {
 export function* sweepVerifications(
   tx: Transaction,
   now: number,
+  others: Others,
 ): Verb<{ readonly verdicts: number; readonly handled: number }> {
-  yield* queueFor('sweep');
+  if (!(yield* takeTurn('sweep', others))) return { verdicts: 0, handled: 0 };
   const found = yield* overdue.all({ now, passedBefore: now - BOUNDS.claimSeconds });
   let verdicts = 0;
   for (const { tenant, verification } of [...found].sort(newestFirst)) {
@@ -84,8 +93,8 @@ const forgetKeys = forgetting(({ idempotencyKeys: table }) => ({
 }));
 
 /** Forgets what has served, up to so much. @returns whether there may be more */
-export function* sweepRest(tx: Transaction, now: number): Verb<boolean> {
-  yield* queueFor('sweep');
+export function* sweepRest(tx: Transaction, now: number, others: Others): Verb<boolean> {
+  if (!(yield* takeTurn('sweep', others))) return false;
   const counts = [yield* forgetKeys.count({ before: now - BOUNDS.idempotencySeconds })];
   for (const forget of FORGOTTEN) counts.push(yield* forget.count({ before: now }));
   const lapsed = yield* forgetLapsed(tx, now);

@@ -183,6 +183,9 @@ const update = updated(
   (tables) => tables.verifications.verification,
 );
 
+/** What desks are not shown: who watches a verification is not told when nothing else of it changes. */
+const UNSHOWN = new Set(['attempt', 'attemptNonce', 'attemptsUsed', 'lastAttempt', 'claimTries', 'revision']);
+
 /** Applies a visible change to a row that is held. */
 export function* change(
   tx: Transaction,
@@ -192,7 +195,8 @@ export function* change(
   const changes = { ...values, revision: row.revision + 1 };
   yield* update(row.verification, changes);
   const changed = { ...row, ...changes };
-  touch(tx, changed);
+  if (!Object.keys(changes).every((name) => UNSHOWN.has(name))) tellDesks(tx, changed);
+  tellPhones(tx, changed);
   return changed;
 }
 
@@ -311,7 +315,10 @@ export function asRow(row: VerificationRecord): VerificationRow {
   return { ...rest, attempt: open ? { attempt, nonce: attemptNonce } : null };
 }
 
-export function touch(tx: Transaction, { tenant, subject, verification }: VerificationRecord): void {
+export function tellDesks(tx: Transaction, { verification }: VerificationRecord): void {
   tx.touch(`verification:${verification}`);
+}
+
+export function tellPhones(tx: Transaction, { tenant, subject }: VerificationRecord): void {
   tx.touch(`subject:${tenant}:${subject}`);
 }
