@@ -4,7 +4,7 @@ import { GROWTH_MAX, runCampaign } from './fuzz-campaign.ts';
 const USAGE = `npm run soak:fuzz -- [--inputs N] [--seed S]
 
 Inputs for every route and every parser, made from the shapes of the wire and spoiled. The last line on standard output is the
-result as JSON; exits with 1 when an answer was a fault, an input took too long each time, or memory grew. A violation names
+result as JSON; exits with 1 when an answer was a fault, an input took too long each time, or memory grew (judged from 500000 inputs on). A violation names
 target, seed and path, which try the same input again:
 
   npm run soak:fuzz -- --target 'POST /v1/claims' --seed S --path P
@@ -23,6 +23,7 @@ const { values } = parseArgs({
 });
 
 const PER_ROUND = 25_000;
+const LINE_ROUNDS = 20;
 
 function count(text: string): number {
   if (!/^[0-9]{1,9}$/.test(text)) throw new Error('a number is needed');
@@ -49,7 +50,9 @@ async function run(inputs: number, seed: number): Promise<void> {
     path: at,
   }));
   console.log(JSON.stringify({ ...result, violations }));
-  if (violations.length > 0 || result.memory.growthPerThousand > GROWTH_MAX) process.exitCode = 1;
+  // A line through a few points says nothing of growth.
+  const grows = rounds >= LINE_ROUNDS && result.memory.growthPerThousand > GROWTH_MAX;
+  if (violations.length > 0 || grows) process.exitCode = 1;
 }
 
 if (values.help) console.log(USAGE);
