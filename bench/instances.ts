@@ -10,6 +10,9 @@ import { startPostgresServer } from '../verifier/postgres-server.ts';
 import { type Usage, watchUsage } from './instances-watch.ts';
 import { describeMachine, describeSources, packageVersions } from './machine.ts';
 import { quantile, rounded } from './quantile.ts';
+import { RESULTS_FILE } from './report.ts';
+import { readResults } from './results.ts';
+import { INSTANCES_FILE, writeScale } from './scale.ts';
 import { openCallers, underLoad } from './service.ts';
 import { openServiceConnection } from './service-connection.ts';
 import { startVerifierProcess, type VerifierProcess } from './verifier-process.ts';
@@ -24,7 +27,6 @@ Measures verifications of two facts on one PostgreSQL, which it starts from this
 
   --write   the figures go to bench/instances.json as well`;
 
-const RESULTS = new URL('instances.json', import.meta.url);
 const ROOT = new URL('../', import.meta.url);
 const WARM_UP_SECONDS = 10;
 /** Each starts at most 600 verifications a minute, with ten operators. */
@@ -117,7 +119,10 @@ async function main(args: readonly string[]): Promise<void> {
   const { chromium: _, ...machine } = await describeMachine('');
   const about = { date: new Date().toISOString(), ...(await describeSources(ROOT)), machine };
   const text = JSON.stringify({ ...about, packages: await packageVersions(ROOT), runs }, null, 2);
-  if (values.write) await writeFile(RESULTS, `${text}\n`);
+  if (values.write) {
+    await writeFile(INSTANCES_FILE, `${text}\n`);
+    await writeScale(await readResults(RESULTS_FILE));
+  }
   console.log(text);
 }
 

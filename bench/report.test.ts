@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { blockOf, type Language, READMES } from '../examples/quick-start/readme-block.ts';
 import { RESULTS_FILE, renderCharts, renderResults } from './report.ts';
 import { overBudget, parseResults, type Results, readResults, VERIFY_PATH_P95_MS } from './results.ts';
+import { readInstances, renderScale, SCALE_FILE } from './scale.ts';
 
 const languages = Object.keys(READMES) as Language[];
 const results = await readResults(RESULTS_FILE);
@@ -19,6 +20,11 @@ test.each(languages)('the charts (%s) are those of the committed results', async
   for (const [path, svg] of renderCharts(results, language)) {
     expect(await readFile(new URL(path, ROOT), 'utf8'), STALE).toBe(svg);
   }
+});
+
+test('the figures of docs/scale.md are those of the committed results', async () => {
+  const markdown = await readFile(SCALE_FILE, 'utf8');
+  expect(blockOf(markdown, 'scale'), STALE).toBe(renderScale(results, await readInstances()));
 });
 
 test('there is no chart but those', async () => {

@@ -5,6 +5,7 @@ import { type Language, READMES, withBlock } from '../examples/quick-start/readm
 import { type Bar, barChart } from './chart.ts';
 import { REPORT_TEXTS, type ReportTexts } from './report-texts.ts';
 import { type Results, readResults } from './results.ts';
+import { writeScale } from './scale.ts';
 
 // Tables and charts of the READMEs, from bench/results.json and nothing else. `npm run bench` calls this; run by itself
 // it renders the committed results again.
@@ -68,7 +69,7 @@ export function renderCharts(results: Results, language: Language): ReadonlyMap<
   ]);
 }
 
-/** Writes the tables into both READMEs, and the charts beside. */
+/** Writes the tables into both READMEs, the charts beside, and the figures of docs/scale.md. */
 export async function writeReport(results: Results): Promise<void> {
   await mkdir(new URL(CHARTS, ROOT), { recursive: true });
   for (const language of Object.keys(READMES) as Language[]) {
@@ -77,6 +78,7 @@ export async function writeReport(results: Results): Promise<void> {
     await writeFile(file, withBlock(markdown, 'bench', renderResults(results, language)));
     for (const [path, svg] of renderCharts(results, language)) await writeFile(new URL(path, ROOT), svg);
   }
+  await writeScale(results);
 }
 
 function verifyTable({ verify }: Results, texts: ReportTexts): string {

@@ -104,6 +104,8 @@ const resultsShape = v.strictObject({
       ...spread,
       /** Processor time of one verification, on either side. */
       verifierCpuMs: figure,
+      /** What the verifier gave to the disk for one, in kB of 1000 bytes. */
+      writtenKb: figure,
       loadCpuMs: figure,
     }),
   }),

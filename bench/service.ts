@@ -17,7 +17,12 @@ import {
   SERVICE_FACTS,
   type ServicePhone,
 } from './service-phone.ts';
-import { type BenchTenant, startVerifierProcess, type VerifierProcess } from './verifier-process.ts';
+import {
+  type BenchTenant,
+  startVerifierProcess,
+  type VerifierProcess,
+  type VerifierUsage,
+} from './verifier-process.ts';
 
 // The verifier as a service: HTTP on this machine, in a process of its own, on an SQLite file that syncs every commit;
 // the load in this process, on the same cores. Each verification is of two facts, each device call signed, and only
@@ -101,7 +106,8 @@ export async function measureService(options: ServiceOptions): Promise<Results['
         seconds: rounded(load.seconds),
         passed: load.times.length,
         ...spread(load.times),
-        verifierCpuMs: rounded(load.verifierMs / load.times.length),
+        verifierCpuMs: rounded(load.verifier.processorMs / load.times.length),
+        writtenKb: rounded(load.verifier.writtenKb / load.times.length),
         loadCpuMs: rounded(load.loadMs / load.times.length),
       },
     };
@@ -169,7 +175,7 @@ export interface Load {
   readonly times: readonly number[];
   readonly seconds: number;
   readonly loadMs: number;
-  readonly verifierMs: number;
+  readonly verifier: VerifierUsage;
 }
 
 /** Whole verifications until the time is over; those that are read after it do not count. */
@@ -181,7 +187,7 @@ export async function underLoad(
 ): Promise<Load> {
   const waiting = [...callers];
   const times: number[] = [];
-  const [usedHere, usedThere] = [process.cpuUsage(), (await verifier?.processorMs()) ?? 0];
+  const [usedHere, usedThere] = [process.cpuUsage(), await verifier?.usage()];
   const begun = performance.now();
   const end = begun + seconds * 1000;
   const lane = async () => {
@@ -192,8 +198,14 @@ export async function underLoad(
   };
   await Promise.all(Array.from({ length: lanes }, lane));
   const { user, system } = process.cpuUsage(usedHere);
-  const verifierMs = ((await verifier?.processorMs()) ?? 0) - usedThere;
-  return { times, seconds, loadMs: (user + system) / 1000, verifierMs };
+  const used = await verifier?.usage();
+  return {
+    ...{ times, seconds, loadMs: (user + system) / 1000 },
+    verifier: {
+      processorMs: (used?.processorMs ?? 0) - (usedThere?.processorMs ?? 0),
+      writtenKb: (used?.writtenKb ?? 0) - (usedThere?.writtenKb ?? 0),
+    },
+  };
 }
 
 /** For how long a batch is accepted, well within the two minutes that a verification lives, however slow this machine. */

@@ -35,14 +35,19 @@ const optionsShape = v.strictObject({
   databaseUrl: v.optional(v.string()),
   origin: v.optional(v.string()),
 });
-const usageShape = v.strictObject({ user: v.number(), system: v.number() });
+const usageShape = v.strictObject({ processorMs: v.number(), writtenKb: v.number() });
+
+/** What the process took so far, all its threads together: milliseconds of processors, and kB given to the disk. */
+export type VerifierUsage = v.InferOutput<typeof usageShape>;
+
+/** Blocks in which the system counts what is written (getrusage(2)). */
+const BLOCK_BYTES = 512;
 
 export type BenchTenant = v.InferOutput<typeof tenantShape>;
 
 export interface VerifierProcess extends v.InferOutput<typeof readyShape> {
   readonly pid: number;
-  /** Milliseconds of processor time that it took so far, all its threads together. */
-  processorMs(): Promise<number>;
+  usage(): Promise<VerifierUsage>;
   stop(): Promise<void>;
 }
 
@@ -77,11 +82,10 @@ export async function startVerifierProcess(
   return {
     ...ready,
     pid: child.pid ?? 0,
-    async processorMs() {
+    async usage() {
       child.send('usage');
       const [message]: unknown[] = await Promise.race([once(child, 'message'), ended]);
-      const { user, system } = parse(usageShape, message);
-      return (user + system) / 1000;
+      return parse(usageShape, message);
     },
     async stop() {
       child.disconnect();
@@ -112,8 +116,13 @@ async function run({ folder, databaseUrl, origin, ...amounts }: Options): Promis
   });
   const tenants = await makeTenants(verifier.store, amounts);
   process.once('disconnect', () => void verifier.close());
-  process.on('message', () => process.send?.(process.cpuUsage()));
+  process.on('message', () => process.send?.(ownUsage()));
   process.send?.({ origin: verifier.origin, port: verifier.port, tenants });
+}
+
+function ownUsage(): VerifierUsage {
+  const { userCPUTime, systemCPUTime, fsWrite } = process.resourceUsage();
+  return { processorMs: (userCPUTime + systemCPUTime) / 1000, writtenKb: (fsWrite * BLOCK_BYTES) / 1000 };
 }
 
 async function makeTenants(

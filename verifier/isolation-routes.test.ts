@@ -232,6 +232,7 @@ describe.each(STORES)('on $name', ({ open }) => {
     rows = (tenant) => rowsOf(opened.asks, tenant);
     bank = await fillTenant(world, 'bank', 'bank-customer');
     shop = await fillTenant(world, 'shop', 'shop-customer');
+    await opened.asks.cutAudits();
   });
   afterEach(() => world.close());
 

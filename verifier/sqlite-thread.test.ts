@@ -70,10 +70,12 @@ describe('a thread that writes', () => {
       await setTimeout(5);
     }
     expect(performance.now() - began).toBeLessThan(2_000);
+    await expect(store.ping()).rejects.toMatchObject({ code: 'busy', retryAfter: 2 });
     holder.exec('COMMIT');
     holder.close();
     expect(await cancelled).toMatchObject({ verdict: 'cancelled' });
     expect(await store.verification('bank', id('v'), NOW)).toMatchObject({ verdict: 'cancelled' });
+    await expect(store.ping()).resolves.toBeUndefined();
   });
 
   it('that ends is busy for those who waited, and the next one is another', async () => {

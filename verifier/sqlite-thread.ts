@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { AkashiError, type ErrorCode } from '@akashi/circuits';
 import { AuditBroken, type AuditFault } from './audit.ts';
@@ -78,7 +79,7 @@ export function openSqliteThreadStore({
       read: (scope, verb) => reader.read(scope, verb),
       subscribe: (topic, listener) => topics.subscribe(topic, listener),
       async ping() {
-        await writer.ping();
+        await inTime(writer.ping());
         await reader.ping();
       },
       async close() {
@@ -97,6 +98,24 @@ export function openSqliteThreadStore({
 
 /** What serves the orders: a worker thread. */
 export type WriterThread = Pick<Worker, 'on' | 'once' | 'postMessage' | 'ref' | 'unref'>;
+
+/** Milliseconds in which the disk is to answer whoever asks whether it does. */
+const PING_MS = 2_000;
+const RETRY_SECONDS = 2;
+
+/** A disk that does not answer at all holds up its thread, and not who asks. @throws AkashiError `busy` */
+async function inTime(answer: Promise<void>): Promise<void> {
+  const late = new AbortController();
+  const end = setTimeout(PING_MS, undefined, { signal: late.signal, ref: false }).then(() => {
+    throw new AkashiError('busy', { retryAfter: RETRY_SECONDS });
+  });
+  end.catch(() => {});
+  try {
+    await Promise.race([answer, end]);
+  } finally {
+    late.abort();
+  }
+}
 
 interface Waiting {
   readonly resolve: (value: unknown) => void;
@@ -164,7 +183,8 @@ class SqliteWriter {
       if (this.#thread === thread) this.#thread = undefined;
       // What was on its way may be committed or not, as when a process ends.
       const lost = new Error('the writing thread ended', { cause: fault });
-      for (const { reject } of this.#waiting.values()) reject(new AkashiError('busy', { cause: lost }));
+      for (const { reject } of this.#waiting.values())
+        reject(new AkashiError('busy', { retryAfter: RETRY_SECONDS, cause: lost }));
       this.#waiting.clear();
     });
     // Last: a listener for messages holds the process again.

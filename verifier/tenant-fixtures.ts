@@ -117,7 +117,11 @@ export interface Asked {
   ask(statements: readonly string[]): Promise<readonly (readonly Row[])[]>;
   /** Finds the names of all tables. */
   readonly tables: string;
+  /** Leaves the audits as if their first entries had been cut: nothing but a month's wait makes a store do it. */
+  cutAudits(): Promise<void>;
 }
+
+const CUT_AUDITS = 'INSERT INTO audit_cuts SELECT tenant, seq, link, at FROM audit_entries WHERE seq = 1';
 
 export function asksSqlite(file: string): Asked {
   return {
@@ -129,6 +133,11 @@ export function asksSqlite(file: string): Asked {
       } finally {
         client.close();
       }
+    },
+    async cutAudits() {
+      const client = new Client(file);
+      client.exec(CUT_AUDITS);
+      client.close();
     },
   };
 }
@@ -144,6 +153,7 @@ export function asksPostgres(url: string): Asked {
         for (const text of statements) found.push((await client.query<Row>(text)).rows);
         return found;
       }),
+    cutAudits: () => asUser(url, async (client) => void (await client.query(CUT_AUDITS))),
   };
 }
 
