@@ -5,7 +5,13 @@ import { appendFileSync, cpSync, createWriteStream, existsSync, readFileSync, wr
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
-import { createDevelopmentKeys, openKeys, parseKeysDocument, startVerifier } from '@akashi/verifier';
+import {
+  createDevelopmentKeys,
+  openKeys,
+  parseKeysDocument,
+  type Service,
+  startVerifier,
+} from '@akashi/verifier';
 import { build, type PluginBuild } from 'esbuild';
 import { keepSpans, METRICS, writeTold } from './telling.ts';
 
@@ -32,6 +38,8 @@ interface ProcessOptions {
    * log is the place: it is told of a call after everything was done, and before anything is written to the wire.
    */
   readonly dieBeforeAnswering?: string;
+  /** Nobody takes its metrics and spans, which then cost nothing: where its size is measured. */
+  readonly unwatched?: boolean;
 }
 
 /** What the process takes, after its garbage is collected. */
@@ -130,14 +138,14 @@ function databaseOf({ folder, databaseFolder = folder }: ProcessOptions): string
 }
 
 async function run(options: ProcessOptions): Promise<void> {
-  const { folder, keysFile, port, origin, databaseUrl, dieBeforeAnswering } = options;
-  keepSpans();
+  const { folder, keysFile, port, origin, databaseUrl, dieBeforeAnswering, unwatched } = options;
+  if (!unwatched) keepSpans();
   const service = await startVerifier({
     ...(databaseUrl === undefined ? { file: databaseOf(options) } : { databaseUrl }),
     ...(origin === undefined ? {} : { origin }),
     port,
     hostname: 'localhost',
-    metrics: METRICS,
+    ...(unwatched ? {} : { metrics: METRICS }),
     async keys(own) {
       if (!existsSync(keysFile)) {
         const now = Math.floor(Date.now() / 1000);
@@ -151,11 +159,7 @@ async function run(options: ProcessOptions): Promise<void> {
       if (entry.route === dieBeforeAnswering && entry.status === 200) process.kill(process.pid, 'SIGKILL');
     },
   });
-  // Time and again, because nobody says when this process is killed.
-  let telling = Promise.resolve();
-  setInterval(() => {
-    telling = telling.then(() => writeTold(folder, service)).catch(() => undefined);
-  }, TELL_MS).unref();
+  if (!unwatched) keepTelling(folder, service);
   const late = monitorEventLoopDelay({ resolution: 5 });
   late.enable();
   process.on('message', () => {
@@ -169,6 +173,14 @@ async function run(options: ProcessOptions): Promise<void> {
   // The tests' process is gone, so is this one.
   process.once('disconnect', () => process.exit());
   process.send?.({ origin: service.origin, port: service.port });
+}
+
+/** Time and again, because nobody says when this process is killed. */
+function keepTelling(folder: string, service: Service): void {
+  let telling = Promise.resolve();
+  setInterval(() => {
+    telling = telling.then(() => writeTold(folder, service)).catch(() => undefined);
+  }, TELL_MS).unref();
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) await run(JSON.parse(process.argv[2] ?? ''));

@@ -185,7 +185,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
 export async function runCommand(args: readonly string[], context: CommandContext): Promise<number> {
   try {
     const { values, positionals } = parseArgs({
-      args: [...idsLast(args)],
+      args: [...withIds(args)],
       options: OPTIONS,
       allowPositionals: true,
     });
@@ -210,14 +210,25 @@ export async function runCommand(args: readonly string[], context: CommandContex
 }
 
 /**
- * Ids and thumbprints begin with a dash now and then, and would be taken for options. They are the last words of every
- * command that has any, so they can stand behind the mark that ends the options.
+ * Ids and thumbprints begin with a dash now and then, and would be taken for options. One that follows an option is its value;
+ * others are the last words of every command that has any, so they can stand behind the mark that ends the options.
  */
-function idsLast(args: readonly string[]): readonly string[] {
+function withIds(args: readonly string[]): readonly string[] {
   // Who set the mark knows what they meant.
   if (args.includes('--')) return args;
-  const isId = (arg: string) => arg.startsWith('-') && [base64url16, base64url32].some((id) => v.is(id, arg));
-  return [...args.filter((arg) => !isId(arg)), '--', ...args.filter(isId)];
+  const [others, ids]: [string[], string[]] = [[], []];
+  for (const arg of args) {
+    const last = others.at(-1);
+    if (!arg.startsWith('-') || ![base64url16, base64url32].some((id) => v.is(id, arg))) others.push(arg);
+    else if (last !== undefined && takesValue(last)) others.push(`${others.pop()}=${arg}`);
+    else ids.push(arg);
+  }
+  return [...others, '--', ...ids];
+}
+
+function takesValue(arg: string): boolean {
+  const option = Object.entries(OPTIONS).find(([name]) => arg === `--${name}`);
+  return option?.[1].type === 'string';
 }
 
 /** `akashi start`, until the context says that it is to stop. */
