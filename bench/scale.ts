@@ -63,7 +63,7 @@ export function renderScale({ service, machine }: Results, { runs, machine: othe
     row('of it the threads that check proofs', '', ...[one, several].map(({ perMs }) => ms(perMs.checking))),
     row('processor time of PostgreSQL', '', ...[one, several].map(({ perMs }) => ms(perMs.postgres))),
     row(
-      'written to the disk',
+      'written to the disk (SQLite: log and file, in pages; PostgreSQL: its log)',
       kb(load.writtenKb),
       ...[one, several].map(({ perWalBytes }) => kb(perWalBytes / 1000)),
     ),
