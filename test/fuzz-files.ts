@@ -249,6 +249,10 @@ function commands(
         throw new Error(`printed: ${said.join('\n').slice(0, 500)}`);
     }),
   });
+  const certify = [
+    ...['keys', 'certify', '--root', file, '--public', file],
+    ...['--origin', ORIGIN, '--statement', join(folder, 'out', 'statement')],
+  ];
   return {
     'akashi policy put': command(files.policy, 'policy', 'put', 'bank', file),
     'akashi issuer add': command(files.issuer, 'issuer', 'add', 'bank', file),
@@ -273,36 +277,8 @@ function commands(
       '--thumbprint',
       'A'.repeat(43),
     ),
-    'akashi keys certify': command(
-      files.certification,
-      ...[
-        'keys',
-        'certify',
-        '--root',
-        file,
-        '--public',
-        file,
-        '--origin',
-        ORIGIN,
-        '--statement',
-        join(folder, 'out', 'statement'),
-      ],
-    ),
-    'akashi keys certify (root)': command(
-      files.root,
-      ...[
-        'keys',
-        'certify',
-        '--root',
-        file,
-        '--public',
-        file,
-        '--origin',
-        ORIGIN,
-        '--statement',
-        join(folder, 'out', 'statement'),
-      ],
-    ),
+    'akashi keys certify': command(files.certification, ...certify),
+    'akashi keys certify (root)': command(files.root, ...certify),
   };
 }
 

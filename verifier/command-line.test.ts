@@ -358,15 +358,21 @@ test('development mode makes its own keys, says so loudly, and finds them again'
   }
 });
 
-test('a copy is no database until it is put in force, with keys that know it; then an older one is not', async () => {
-  const port = await freePort();
-  const origin = `http://localhost:${port}`;
+/** Keys that are certified for this origin. @returns the flag that names them */
+async function installKeys(origin: string): Promise<readonly string[]> {
   const keys = ['--keys', path('keys.json')];
   const root = (await run(['keys', 'root', '--root', path('root.json')])).out[0] ?? '';
   await run(['keys', 'create', ...keys, '--public', path('public.json')]);
   const certify = ['--public', path('public.json'), '--origin', origin, '--statement', path('statement')];
   await run(['keys', 'certify', '--root', path('root.json'), ...certify]);
   await run(['keys', 'install', ...keys, '--statement', path('statement'), '--thumbprint', root]);
+  return keys;
+}
+
+test('a copy is no database until it is put in force, with keys that know it; then an older one is not', async () => {
+  const port = await freePort();
+  const origin = `http://localhost:${port}`;
+  const keys = await installKeys(origin);
   expect((await run(['tenant', 'add', 'bank', '--name', 'Bank'])).code).toBe(0);
   const copy = ['--to', path('copy.db')];
   expect(await run(['backup', ...copy])).toMatchObject({
@@ -397,12 +403,7 @@ test('a copy is no database until it is put in force, with keys that know it; th
 test('checkpoints that a verifier wrote show what its database lost, and what a restored copy lost', async () => {
   const port = await freePort();
   const origin = `http://localhost:${port}`;
-  const keys = ['--keys', path('keys.json')];
-  const root = (await run(['keys', 'root', '--root', path('root.json')])).out[0] ?? '';
-  await run(['keys', 'create', ...keys, '--public', path('public.json')]);
-  const certify = ['--public', path('public.json'), '--origin', origin, '--statement', path('statement')];
-  await run(['keys', 'certify', '--root', path('root.json'), ...certify]);
-  await run(['keys', 'install', ...keys, '--statement', path('statement'), '--thumbprint', root]);
+  const keys = await installKeys(origin);
   const lines = async () => (await readFile(path('checkpoints'), 'utf8')).split('\n').filter(Boolean);
   env = { ...env, AKASHI_CHECKPOINTS: path('checkpoints') };
   let known = 0;

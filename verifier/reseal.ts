@@ -8,7 +8,7 @@ import type { Random } from './token.ts';
 // it still is what was read (docs/runbook.md, section 3).
 
 const PIECE = 200;
-/** Between two pieces: on SQLite a verifier that finds the file locked answers nobody until it is not. */
+/** Between two pieces: on SQLite what a verifier writes waits while the file is locked. */
 const PAUSE_MS = 20;
 const CLI: Actor = { kind: 'cli' };
 

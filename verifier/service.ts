@@ -36,7 +36,10 @@ export type ServiceOptions = StoreLocation & {
   /** 0: any free one. */
   readonly port: number;
   readonly hostname?: string;
-  /** Threads that check proofs; by default one core is left to the one that answers. 0: that one does everything, writing to a SQLite file included. */
+  /**
+   * Threads that check proofs; by default one core is left to the one that answers. 0: that one does everything, writing to
+   * a SQLite file included.
+   */
   readonly proofWorkers?: number;
   /** Origins inside of this verifier's own network where tenants may publish; elsewhere only public addresses. */
   readonly privateOrigins?: readonly string[];

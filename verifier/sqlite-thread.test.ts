@@ -3,17 +3,19 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { setTimeout } from 'node:timers/promises';
 import { MessageChannel, type Worker } from 'node:worker_threads';
+import { AkashiError } from '@akashi/circuits';
 import Client from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { AuditBroken } from './audit.ts';
 import { openSqliteHarness, temporaryFolder } from './sqlite-fixtures.ts';
-import { openSqliteThreadStore, type WriterThread } from './sqlite-thread.ts';
+import { openSqliteThreadStore, sentFault, type WriterThread } from './sqlite-thread.ts';
 import { serveWrites } from './sqlite-writer.ts';
 import type { Store } from './store.ts';
 import { storeContract } from './store-contract.ts';
 import { addTenants, id, NOW, started } from './store-fixtures.ts';
 import { StorePeer } from './store-peers.ts';
 import { startThread } from './thread.ts';
+import { faultOf } from './verifier.ts';
 
 const peers: StorePeer[] = [];
 beforeAll(() => {
@@ -93,6 +95,29 @@ describe('a thread that writes', () => {
       verdict: 'cancelled',
     });
     expect(thread).not.toBe(first);
+  });
+
+  it('answers what was asked before it is closed, and is asked nothing after', async () => {
+    await started(store, 'v');
+    const asked = store.cancel('bank', id('v'), { kind: 'backend' }, NOW);
+    await Promise.all([store.close(), expect(asked).resolves.toMatchObject({ verdict: 'cancelled' })]);
+    const last = thread;
+    await expect(store.cancel('bank', id('v'), { kind: 'backend' }, NOW)).rejects.toThrow(TypeError);
+    expect(thread).toBe(last);
+  });
+
+  it('tells of a fault what the log needs: its class, its code and its place', async () => {
+    const other = new Client(file);
+    other.exec('DROP TABLE views');
+    other.close();
+    const fault = await store.recordSeen('bank', id('v'), id('o'), NOW).catch((cause: unknown) => cause);
+    expect(faultOf(fault)).toMatch(/^SqliteError SQLITE_ERROR at /);
+  });
+
+  it('tells under a busy what made it so', () => {
+    const cause = Object.assign(new Error('disk full'), { name: 'SqliteError', code: 'SQLITE_FULL' });
+    const sent = sentFault(new AkashiError('busy', { retryAfter: 2, cause }));
+    expect(sent).toMatchObject({ code: 'busy', retryAfter: 2, cause: { fields: { code: 'SQLITE_FULL' } } });
   });
 
   it('says of a broken audit that it is broken', async () => {

@@ -31,30 +31,42 @@ export type WriterMessage =
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
   | { readonly kind: 'fault'; readonly id: number; readonly fault: SentFault };
 
-/** An error on its way between threads, which would lose its class. */
+/** An error on its way between threads, where it would lose its class and its code. */
 export type SentFault =
-  | { readonly class: 'akashi'; readonly code: ErrorCode; readonly retryAfter: number | undefined }
+  | {
+      readonly class: 'akashi';
+      readonly code: ErrorCode;
+      readonly retryAfter: number | undefined;
+      /** What the log names. */
+      readonly cause: SentFault | undefined;
+    }
   | {
       readonly class: 'audit';
       readonly fault: AuditFault;
       readonly tenant: string | null;
       readonly at: number;
     }
-  | { readonly class: 'other'; readonly cause: unknown };
+  | { readonly class: 'other'; readonly message: string; readonly fields: Readonly<Record<string, unknown>> };
 
-export function sentFault(cause: unknown): SentFault {
-  if (cause instanceof AkashiError)
-    return { class: 'akashi', code: cause.code, retryAfter: cause.retryAfter };
-  if (cause instanceof AuditBroken) {
-    return { class: 'audit', fault: cause.fault, tenant: cause.tenant, at: cause.at };
+export function sentFault(fault: unknown): SentFault {
+  if (fault instanceof AkashiError) {
+    const { code, retryAfter, cause } = fault;
+    return { class: 'akashi', code, retryAfter, cause: cause === undefined ? undefined : sentFault(cause) };
   }
-  return { class: 'other', cause };
+  if (fault instanceof AuditBroken) {
+    return { class: 'audit', fault: fault.fault, tenant: fault.tenant, at: fault.at };
+  }
+  if (!(fault instanceof Error)) return { class: 'other', message: typeof fault, fields: {} };
+  const { name, message, stack } = fault;
+  const code = 'code' in fault && typeof fault.code === 'string' ? { code: fault.code } : {};
+  return { class: 'other', message, fields: { name, stack, ...code } };
 }
 
-function receivedFault(sent: SentFault): unknown {
-  if (sent.class === 'akashi') return new AkashiError(sent.code, { retryAfter: sent.retryAfter });
+function receivedFault(sent: SentFault): Error {
   if (sent.class === 'audit') return new AuditBroken(sent.fault, sent.tenant, sent.at);
-  return sent.cause;
+  if (sent.class === 'other') return Object.assign(new Error(sent.message), sent.fields);
+  const { code, retryAfter, cause } = sent;
+  return new AkashiError(code, { retryAfter, cause: cause && receivedFault(cause) });
 }
 
 /**
@@ -130,6 +142,7 @@ class SqliteWriter {
   readonly #waiting = new Map<number, Waiting>();
   #last = 0;
   #thread: WriterThread | undefined;
+  #closed = false;
 
   constructor(
     start: () => WriterThread,
@@ -151,6 +164,7 @@ class SqliteWriter {
 
   /** What was asked before is done and answered first. */
   async close(): Promise<void> {
+    this.#closed = true;
     const thread = this.#thread;
     if (thread === undefined) return;
     const ended = new Promise((resolve) => thread.once('exit', resolve));
@@ -159,7 +173,9 @@ class SqliteWriter {
     await ended;
   }
 
-  #ask(order: (id: number) => WriterOrder): Promise<unknown> {
+  async #ask(order: (id: number) => WriterOrder): Promise<unknown> {
+    // Another thread would hold the file, and nobody would end it.
+    if (this.#closed) throw new TypeError('the store is closed');
     this.#thread ??= this.#watched();
     const thread = this.#thread;
     this.#last += 1;

@@ -13,19 +13,27 @@ export function serveWrites(port: MessagePort, file: string): void {
   });
   const writes = writesOn(database, (verdict) => say({ kind: 'verdict', verdict }));
 
-  const perform = (order: Exclude<WriterOrder, { readonly kind: 'close' }>): Promise<unknown> =>
+  const perform = (order: Asked): Promise<unknown> =>
     order.kind === 'ping' ? database.ping() : Reflect.apply(writes[order.name], undefined, order.args);
-
-  port.on('message', async (order: WriterOrder) => {
-    if (order.kind === 'close') {
-      await database.close();
-      port.close();
-      return;
-    }
+  const answer = async (order: Asked) => {
     try {
       say({ kind: 'answer', id: order.id, value: await perform(order) });
     } catch (cause) {
       say({ kind: 'fault', id: order.id, fault: sentFault(cause) });
     }
+  };
+
+  const underWay = new Set<Promise<void>>();
+  port.on('message', async (order: WriterOrder) => {
+    if (order.kind !== 'close') {
+      const answered = answer(order).finally(() => underWay.delete(answered));
+      underWay.add(answered);
+      return;
+    }
+    await Promise.all(underWay);
+    await database.close();
+    port.close();
   });
 }
+
+type Asked = Exclude<WriterOrder, { readonly kind: 'close' }>;

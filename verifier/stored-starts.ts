@@ -1,6 +1,5 @@
-import { and, count, desc, eq, gt, sql } from 'drizzle-orm';
+import { and, count, eq, gt, sql } from 'drizzle-orm';
 import { equal } from './audit.ts';
-import type { Dialect } from './dialects.ts';
 import type { Actor, Idempotency, NewVerification, Reuse, VerificationRow } from './records.ts';
 import { inserted, queueFor, selection, type Transaction, type Verb } from './statement.ts';
 import type { Store } from './store.ts';
@@ -11,6 +10,7 @@ import {
   hasReuse,
   known,
   note,
+  subjectsBy,
   tellDesks,
   tellPhones,
   type VerificationRecord,
@@ -78,19 +78,9 @@ function newRecord(verification: NewVerification): VerificationRecord {
   };
 }
 
-const reusableOf = ({ query, tables }: Dialect) =>
-  query
-    .select()
-    .from(tables.verifications)
-    .where(
-      and(
-        eq(tables.verifications.tenant, sql.placeholder('tenant')),
-        eq(tables.verifications.subject, sql.placeholder('subject')),
-        hasReuse(tables),
-        gt(tables.verifications.reusableUntil, sql.placeholder('now')),
-      ),
-    )
-    .orderBy(desc(tables.verifications.startedAt), desc(tables.verifications.verification));
+const reusableOf = subjectsBy(
+  (tables) => sql`${hasReuse(tables)} AND ${gt(tables.verifications.reusableUntil, sql.placeholder('now'))}`,
+);
 const reusable = selection(reusableOf);
 const heldReusable = selection((dialect) => dialect.locked(reusableOf(dialect)));
 

@@ -233,7 +233,8 @@ export function* decide(
   return decided;
 }
 
-const subjectsBy =
+/** Rows of a subject that fit, newest first. */
+export const subjectsBy =
   (fits: (tables: Tables) => SQL) =>
   ({ query, tables }: Dialect) =>
     query
