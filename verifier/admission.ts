@@ -12,12 +12,21 @@ export const RETRY_SECONDS = 1;
 /** These are asked by what decides whether this instance gets calls at all. */
 const ALWAYS = new Set(['/v1/health', '/v1/health/live']);
 
+export function isAlwaysAnswered(path: string): boolean {
+  return ALWAYS.has(path);
+}
+
+/** Whether a call that comes now is refused: too many are worked on, or this verifier closes. */
+export function isFull({ calls, closing }: Pick<Verifier, 'calls' | 'closing'>): boolean {
+  return closing?.aborted === true || calls.count >= CALLS_MAX;
+}
+
 /** @throws AkashiError `busy`, before anything of the call is read: too many are worked on, or this verifier closes */
 export function admission(verifier: Verifier): MiddlewareHandler {
-  const { calls, closing, arrivals } = verifier;
+  const { calls, arrivals } = verifier;
   return async (c, next) => {
-    if (ALWAYS.has(c.req.path)) return next();
-    if (closing?.aborted || calls.count >= CALLS_MAX) {
+    if (isAlwaysAnswered(c.req.path)) return next();
+    if (isFull(verifier)) {
       // The connection as well: the next call of this client shall find its way anew.
       c.header('Connection', 'close');
       throw new AkashiError('busy', { retryAfter: RETRY_SECONDS });

@@ -30,7 +30,7 @@ export function appOf(verifier: Verifier): Hono {
 
   app.use(async (c, next) => {
     const began = performance.now();
-    setSecurityHeaders(c, verifier);
+    for (const [name, value] of Object.entries(securityHeaders(verifier))) c.header(name, value);
     const report = () => ({ method: methodOf(c), route: routeOf(c), status: c.res.status });
     await verifier.instruments.call(() => next(), report);
     const ms = Math.round(performance.now() - began);
@@ -105,14 +105,17 @@ function refuseOtherMethods(app: Hono): void {
   }
 }
 
-function setSecurityHeaders(c: Context, { origin, now }: Verifier): void {
-  // The time of the verifier is what devices hold requests against.
-  c.header('Date', new Date(now() * 1000).toUTCString());
-  c.header('Cache-Control', 'no-store');
-  c.header('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
-  c.header('Referrer-Policy', 'no-referrer');
-  c.header('X-Content-Type-Options', 'nosniff');
-  if (origin.startsWith('https:')) c.header('Strict-Transport-Security', 'max-age=31536000');
+/** Of every answer. */
+export function securityHeaders({ origin, now }: Pick<Verifier, 'origin' | 'now'>): Record<string, string> {
+  return {
+    // The time of the verifier is what devices hold requests against.
+    Date: new Date(now() * 1000).toUTCString(),
+    'Cache-Control': 'no-store',
+    'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+    'Referrer-Policy': 'no-referrer',
+    'X-Content-Type-Options': 'nosniff',
+    ...(origin.startsWith('https:') ? { 'Strict-Transport-Security': 'max-age=31536000' } : {}),
+  };
 }
 
 /** The problem document, beside the headers that were set for this call so far. */

@@ -36,6 +36,8 @@ export interface Instruments {
   /** Runs a call; its phases are inside of it. */
   call<R>(work: () => Promise<R>, report: () => Omit<CallReport, 'seconds'>): Promise<R>;
   phase<R>(name: Phase, work: () => Promise<R>): Promise<R>;
+  /** A call was refused at the door, unread: it shows in no `call`. */
+  refused(): void;
   /** Proofs that were checked in one equation. */
   batch(proofs: number): void;
   verdict(verdict: SetVerdict): void;
@@ -47,6 +49,7 @@ export interface Instruments {
 export const silentInstruments: Instruments = {
   call: (work) => work(),
   phase: (_, work) => work(),
+  refused: () => {},
   batch: () => {},
   verdict: () => {},
   upkeepFailed: () => {},

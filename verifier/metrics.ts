@@ -47,6 +47,10 @@ export function createMetrics(): Metrics {
     ...{ labelNames: ['phase'] as const, buckets: SECONDS },
   });
   for (const phase of PHASES) phases.zero({ phase });
+  const refused = new Counter({
+    ...{ name: 'akashi_calls_refused_total', help: 'Calls refused unread, since too many were worked on' },
+    registers,
+  });
   const batches = new Histogram({
     ...{ name: 'akashi_batch_proofs', help: 'Proofs checked together', buckets: BATCHES, registers },
   });
@@ -95,6 +99,7 @@ export function createMetrics(): Metrics {
             span.end();
           }
         }),
+      refused: () => refused.inc(),
       batch: (proofs) => batches.observe(proofs),
       verdict: ({ tenant, policy, verdict }) => verdicts.inc({ tenant, policy, verdict }),
       upkeepFailed: (event) => failures.inc({ event }),

@@ -9,7 +9,7 @@ import { type ClientBase, escapeIdentifier } from 'pg';
  */
 const PRIVILEGES: Readonly<Record<string, string>> = {
   migrations: 'SELECT',
-  epochs: 'SELECT, UPDATE (epoch, copy)',
+  epochs: 'SELECT, UPDATE (epoch, copy, jtis_until)',
   tenants: 'SELECT, INSERT, UPDATE (rp_id, accept_screen_lock)',
   origins: 'SELECT, INSERT, DELETE',
   api_keys: 'SELECT, INSERT',

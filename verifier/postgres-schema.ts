@@ -28,6 +28,7 @@ export const epochs = pgTable('epochs', {
   one: integer('one').primaryKey(),
   epoch: integer('epoch').notNull(),
   copy: boolean('copy').notNull(),
+  jtisUntil: bigint('jtis_until', { mode: 'number' }).notNull(),
 });
 
 export const origins = pgTable(

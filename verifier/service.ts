@@ -5,11 +5,11 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { createAdaptorServer } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { appOf } from './app.ts';
-import { arrivalsAt } from './arrivals.ts';
 import { AuditBroken } from './audit.ts';
 import { inlineChecker, type ProofChecker } from './checker.ts';
 import { workerChecker } from './checker-lane.ts';
 import { type CheckpointSink, createCheckpoints } from './checkpoint.ts';
+import { Door } from './door.ts';
 import { type Instruments, silentInstruments, type UpkeepFailure } from './instruments.ts';
 import { type Keys, signingKey } from './keys.ts';
 import { serveMetrics } from './management.ts';
@@ -114,6 +114,7 @@ export async function startVerifier(options: ServiceOptions): Promise<Service> {
     const server = httpServer(
       (request, env) => app?.fetch(request, env) ?? new Response(null, { status: 503 }),
     );
+    const door = new Door(server);
     const port = await listen(server, options.port, hostname);
     ends.push(() => stop(server));
     const checker = checkerOf(options, verificationKeys, random, instruments);
@@ -127,8 +128,9 @@ export async function startVerifier(options: ServiceOptions): Promise<Service> {
     const verifier = createVerifier({
       ...{ store, now: clock, random, keys, verificationKeys, origin, log, instruments, notify, alert },
       ...{ checker, issuers, draining: draining.signal, closing: closing.signal },
-      arrivals: arrivalsAt(server),
+      arrivals: () => door.arrivals(),
     });
+    door.keep(verifier);
     app = appOf(verifier);
     let metricsPort: number | null = null;
     if (metrics !== undefined && options.metrics !== undefined) {

@@ -24,6 +24,7 @@ export const epochs = sqliteTable('epochs', {
   one: integer('one').primaryKey(),
   epoch: integer('epoch').notNull(),
   copy: integer('copy', { mode: 'boolean' }).notNull(),
+  jtisUntil: integer('jtis_until').notNull(),
 });
 
 export const origins = sqliteTable(

@@ -139,18 +139,21 @@ export function deviceContract(store: () => Store): void {
       expect(await store().stopDevice('bank', id('new'), id('phone'), NOW + 20)).toBe(false);
     });
 
-    it('use a jti once, each for itself, until it is forgotten', async () => {
-      const once = (device: string, jti: string) =>
-        store().consumeJti('bank', id(device), id(jti), NOW + 600, NOW);
+    it('use a jti once, each for itself, and not again when it was forgotten', async () => {
+      const once = (device: string, jti: string, endsAt = NOW + 600) =>
+        store().consumeJti('bank', id(device), id(jti), endsAt, NOW);
       await enrolled(store(), 'phone');
       expect(await once('phone', 'jti')).toBe(true);
       expect(await once('phone', 'jti')).toBe(false);
       expect(await once('phone', 'other')).toBe(true);
       expect(await once('tablet', 'jti')).toBe(true);
-      await store().sweep(NOW + 599);
-      expect(await once('phone', 'jti')).toBe(false);
-      await store().sweep(NOW + 600);
-      expect(await once('phone', 'jti')).toBe(true);
+      for (const later of [599, 600, 660, 661, 720, 721, 780, 900, 5_000]) {
+        await store().sweep(NOW + later);
+        expect(await once('phone', 'jti')).toBe(false);
+      }
+      // Nor one that was never used, as what stood still for as long brings it.
+      expect(await once('phone', 'late')).toBe(false);
+      expect(await once('phone', 'jti', NOW + 5_600)).toBe(true);
     });
 
     it('keep distinct commitments', async () => {

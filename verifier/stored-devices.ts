@@ -120,7 +120,17 @@ const deviceOf = ({ query, tables }: Dialect) =>
     );
 const byId = selection(deviceOf);
 const heldById = selection((dialect) => dialect.locked(deviceOf(dialect)));
-const addJti = insertedOnce((tables) => tables.jtis);
+// Of those that may be forgotten none is good any more: what stood still while its jti was forgotten does not find it new.
+const addJti = command(({ query, tables: { jtis, epochs } }) => {
+  const [device, jti, tenant] = [
+    sql.placeholder('device'),
+    sql.placeholder('jti'),
+    sql.placeholder('tenant'),
+  ];
+  const expiresAt = sql.placeholder('expiresAt');
+  const row = sql`SELECT ${device}, ${jti}, ${tenant}, ${expiresAt} FROM ${epochs} WHERE ${epochs.one} = 1 AND ${epochs.jtisUntil} < ${expiresAt}`;
+  return query.insert(jtis).select(row).onConflictDoNothing();
+});
 
 export function* deviceByThumbprint(thumbprint: string, now: number): Verb<Device | undefined> {
   const found = yield* byThumbprint.one({ thumbprint, lapsedAt: lapsedAt(now) });
@@ -138,7 +148,7 @@ export function* consumeJti(
   jti: string,
   expiresAt: number,
 ): Verb<boolean> {
-  return (yield* addJti({ tenant, device, jti, expiresAt })) > 0;
+  return (yield* addJti.count({ tenant, device, jti, expiresAt })) > 0;
 }
 
 export function* revokeDevice(

@@ -1,4 +1,4 @@
-import { and, lte, or, sql } from 'drizzle-orm';
+import { and, eq, lte, or, sql } from 'drizzle-orm';
 import type { SQLiteColumn, SQLiteTable } from 'drizzle-orm/sqlite-core';
 import type { Tables } from './dialects.ts';
 import {
@@ -75,7 +75,6 @@ function forgetting(served: (tables: Tables) => Served) {
 }
 
 const FORGOTTEN = [
-  forgetting(({ jtis: table }) => ({ table, key: [table.device, table.jti], at: [table.expiresAt] })),
   forgetting(({ limits: table }) => ({ table, key: [table.tenant, table.key], at: [table.endsAt] })),
   forgetting(({ signInLinks: table }) => ({ table, key: [table.tokenHash], at: [table.expiresAt] })),
   forgetting(({ enrolments: table }) => ({ table, key: [table.tokenHash], at: [table.expiresAt] })),
@@ -86,16 +85,55 @@ const FORGOTTEN = [
     at: [table.endsAt, table.idleAt],
   })),
 ];
+const forgetJtis = forgetting(({ jtis: table }) => ({
+  table,
+  key: [table.device, table.jti],
+  at: [table.expiresAt],
+}));
 const forgetKeys = forgetting(({ idempotencyKeys: table }) => ({
   table,
   key: [table.tenant, table.caller, table.key],
   at: [table.createdAt],
 }));
 
+const mark = selection(({ query, tables: { epochs } }) =>
+  query.select({ jtisUntil: epochs.jtisUntil }).from(epochs).where(eq(epochs.one, 1)),
+);
+const anyJti = selection(({ query, tables: { jtis } }) =>
+  query.select({ jti: jtis.jti }).from(jtis).where(lte(jtis.expiresAt, before)).limit(1),
+);
+const setMark = command(({ query, tables: { epochs } }) =>
+  query
+    .update(epochs)
+    .set({ jtisUntil: sql`${sql.placeholder('jtisUntil')}` })
+    .where(eq(epochs.one, 1)),
+);
+/** The clock of another verifier may be behind by so much. */
+const BEHIND_SECONDS = 60;
+/** No statement takes as long: those that have not seen a mark are over. */
+const MARKED_SECONDS = 60;
+
+/**
+ * Says first up to when no jti is good any more, and forgets those the next time: a call that was let in before its jti was
+ * used, and stood still until it was forgotten, would find it unused.
+ */
+function* sweepJtis(now: number): Verb<number> {
+  const jtisUntil = (yield* mark.one())?.jtisUntil ?? 0;
+  const until = now - BEHIND_SECONDS;
+  if (until - jtisUntil < MARKED_SECONDS) return 0;
+  const count = yield* forgetJtis.count({ before: jtisUntil });
+  if (count < FORGET_BATCH && (yield* anyJti.one({ before: until })) !== undefined)
+    yield* setMark.run({ jtisUntil: until });
+  return count;
+}
+
 /** Forgets what has served, up to so much. @returns whether there may be more */
 export function* sweepRest(tx: Transaction, now: number, others: Others): Verb<boolean> {
   if (!(yield* takeTurn('sweep', others))) return false;
-  const counts = [yield* forgetKeys.count({ before: now - BOUNDS.idempotencySeconds })];
+  const counts = [
+    yield* sweepJtis(now),
+    yield* forgetKeys.count({ before: now - BOUNDS.idempotencySeconds }),
+  ];
   for (const forget of FORGOTTEN) counts.push(yield* forget.count({ before: now }));
   const lapsed = yield* forgetLapsed(tx, now);
   return counts.some((count) => count === FORGET_BATCH) || lapsed === SWEEP_BATCH;

@@ -36,6 +36,8 @@ export interface LogEntry {
   readonly route?: string;
   readonly status?: number;
   readonly ms?: number;
+  /** How many, where one line tells of several. */
+  readonly calls?: number;
   /** Class of what was thrown, its code in capitals (of SQLite, PostgreSQL or the system), and where; never its message. */
   readonly fault?: string;
 }
@@ -58,7 +60,7 @@ export interface VerifierOptions {
   readonly alert: (alert: Alert) => Promise<void>;
   readonly log: (entry: LogEntry) => void;
   readonly instruments?: Instruments;
-  /** Resolves when a call that was let in may go on (arrivals.ts). */
+  /** Resolves when a call that was let in may go on (door.ts). */
   readonly arrivals?: () => Promise<void>;
   /** Fires before `closing`: this instance still answers, and says by its health that it wants no more calls. */
   readonly draining?: AbortSignal;
