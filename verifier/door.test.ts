@@ -21,9 +21,10 @@ beforeEach(async () => {
     bodies.push(`${request.url} ${body}`);
     response.end('let in');
   });
+  const lines = log;
   const verifier: AtDoor = {
     ...{ calls, origin: 'https://verifier.example', now: () => 1_900_000_000 },
-    log: (entry) => log.push(entry),
+    log: (entry) => lines.push(entry),
     instruments: { ...silentInstruments, refused: () => void refused++ },
   };
   new Door(server).keep(verifier);
@@ -40,10 +41,12 @@ function exchange(pieces: readonly string[], between: () => void = () => {}): Pr
   const { port } = server.address() as AddressInfo;
   return new Promise((resolve, reject) => {
     const socket = connect({ port, host: 'localhost', noDelay: true }, async () => {
-      for (const piece of pieces) {
+      for (const [i, piece] of pieces.entries()) {
+        if (i > 0) {
+          await setTimeout(30);
+          between();
+        }
         socket.write(piece);
-        await setTimeout(30);
-        between();
       }
     });
     let answer = '';
