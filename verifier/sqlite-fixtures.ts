@@ -15,11 +15,11 @@ export async function temporaryFolder(): Promise<{ folder: string; remove: () =>
 /** A new SQLite store, and two other processes with a store on the same file. */
 export async function openSqliteHarness(
   peers: readonly StorePeer[],
-  openStore: (file: string) => Store = (file) => openSqliteStore({ file }),
+  openStore: (file: string) => Store | Promise<Store> = (file) => openSqliteStore({ file }),
 ): Promise<StoreHarness> {
   const { folder, remove } = await temporaryFolder();
   const file = join(folder, 'data', 'akashi.sqlite');
-  const store = openStore(file);
+  const store = await openStore(file);
   const open = { task: 'open', engine: 'sqlite', location: file } as const;
   let opened = false;
   return {

@@ -47,7 +47,7 @@ describe('a thread that writes', () => {
     const temporary = await temporaryFolder();
     remove = temporary.remove;
     file = join(temporary.folder, 'akashi.sqlite');
-    store = openSqliteThreadStore({
+    store = await openSqliteThreadStore({
       ...{ file, random: randomBytes },
       start: (path) => {
         thread = startThread('sqlite-writer-thread', { file: path });
@@ -59,6 +59,17 @@ describe('a thread that writes', () => {
   afterEach(async () => {
     await store.close();
     await remove();
+  });
+
+  it('is open when its thread writes, and not when that cannot', async () => {
+    const nobody = (): WriterThread => {
+      const { port1, port2 } = new MessageChannel();
+      port1.on('close', () => port1.emit('exit', 1));
+      port2.close();
+      return port1 as unknown as WriterThread;
+    };
+    const opening = openSqliteThreadStore({ file, random: randomBytes, start: nobody });
+    await expect(opening).rejects.toMatchObject({ code: 'busy' });
   });
 
   it('lets the thread that reads go on while a commit waits', async () => {

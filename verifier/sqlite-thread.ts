@@ -70,10 +70,11 @@ function receivedFault(sent: SentFault): Error {
 }
 
 /**
- * The store on one SQLite file, as `openSqliteStore`, but for what waits for the disk.
- * @throws Error as `openSqliteStore`
+ * The store on one SQLite file, as `openSqliteStore`, but for what waits for the disk. Open when its thread writes: health is
+ * asked as soon as a verifier listens.
+ * @throws Error as `openSqliteStore`; AkashiError `busy` when the thread ends
  */
-export function openSqliteThreadStore({
+export async function openSqliteThreadStore({
   file,
   random,
   onVerdict = () => {},
@@ -81,10 +82,16 @@ export function openSqliteThreadStore({
 }: SqliteOptions & {
   readonly onVerdict?: OnVerdict | undefined;
   readonly start?: (file: string) => WriterThread;
-}): Store {
+}): Promise<Store> {
   const reader = new SqliteDatabase({ file, random });
   const topics = new Topics();
   const writer = new SqliteWriter(() => start(file), { onVerdict, topics });
+  try {
+    await writer.ping();
+  } catch (cause) {
+    await reader.close();
+    throw cause;
+  }
   return storeOf(
     {
       gapless: reader.gapless,
