@@ -9,7 +9,7 @@ import type { VerifierProcess } from './verifier-process.ts';
 let verifier: VerifierProcess;
 afterEach(() => verifier.kill());
 
-const DESKS = 300;
+const DESKS = 1000;
 const BYTES_EACH = 20_000;
 const BURST = 900;
 

@@ -38,7 +38,7 @@ interface ProcessOptions {
    * log is the place: it is told of a call after everything was done, and before anything is written to the wire.
    */
   readonly dieBeforeAnswering?: string;
-  /** Nobody takes its metrics and spans, which then cost nothing: where its size is measured. */
+  /** Nobody asks for its metrics, or takes its spans, which then cost nothing: where its size is measured. */
   readonly unwatched?: boolean;
 }
 
@@ -145,7 +145,7 @@ async function run(options: ProcessOptions): Promise<void> {
     ...(origin === undefined ? {} : { origin }),
     port,
     hostname: 'localhost',
-    ...(unwatched ? {} : { metrics: METRICS }),
+    metrics: METRICS,
     async keys(own) {
       if (!existsSync(keysFile)) {
         const now = Math.floor(Date.now() / 1000);

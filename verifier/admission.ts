@@ -32,11 +32,10 @@ export function admission(verifier: Verifier): MiddlewareHandler {
       throw new AkashiError('busy', { retryAfter: RETRY_SECONDS });
     }
     calls.count++;
-    try {
-      await arrivals?.();
-      return await next();
-    } finally {
+    await arrivals?.();
+    // Not awaited: thousands of calls wait for a change, and each frame of theirs is kept.
+    return next().finally(() => {
       calls.count--;
-    }
+    });
   };
 }

@@ -43,8 +43,7 @@ export function appOf(verifier: Verifier): Hono {
     await admitOrigin(c, verifier.store);
     // A preflight names no caller: it is answered for every address alike.
     if (c.req.method === 'OPTIONS' && c.req.header('origin') !== undefined) return answerPreflight(c);
-    await next();
-    return undefined;
+    return next();
   });
 
   // Devices first: `devices/current` is theirs, `devices/:id` the back end's.

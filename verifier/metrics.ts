@@ -1,4 +1,4 @@
-import { SpanStatusCode, trace } from '@opentelemetry/api';
+import { context, isSpanContextValid, type Span, SpanStatusCode, trace } from '@opentelemetry/api';
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Instruments } from './instruments.ts';
 import { PHASES, UPKEEP_FAILURES } from './instruments.ts';
@@ -71,40 +71,42 @@ export function createMetrics(): Metrics {
     text: () => registry.metrics(),
     watch: (levels) => watchLevels(registry, levels),
     instruments: {
-      call: (work, report) =>
-        tracer.startActiveSpan('call', async (span) => {
-          const began = performance.now();
-          try {
-            return await work();
-          } finally {
-            const { method, route, status } = report();
-            calls.observe({ method, route, status: String(status) }, (performance.now() - began) / 1000);
-            span.updateName(`${method} ${route}`);
-            span.setAttributes({
-              'http.request.method': method,
-              'http.route': route,
-              'http.response.status_code': status,
-            });
-            if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
-            span.end();
-          }
-        }),
-      phase: (phase, work) =>
-        tracer.startActiveSpan(phase, async (span) => {
-          const end = phases.startTimer({ phase });
-          try {
-            return await work();
-          } finally {
-            end();
-            span.end();
-          }
-        }),
+      call(work, report) {
+        const began = performance.now();
+        const span = tracer.startSpan('call');
+        return inside(span, work).finally(() => {
+          const { method, route, status } = report();
+          calls.observe({ method, route, status: String(status) }, (performance.now() - began) / 1000);
+          span.updateName(`${method} ${route}`);
+          span.setAttributes({
+            'http.request.method': method,
+            'http.route': route,
+            'http.response.status_code': status,
+          });
+          if (status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+          span.end();
+        });
+      },
+      phase(phase, work) {
+        const end = phases.startTimer({ phase });
+        const span = tracer.startSpan(phase);
+        return inside(span, work).finally(() => {
+          end();
+          span.end();
+        });
+      },
       refused: () => refused.inc(),
       batch: (proofs) => batches.observe(proofs),
       verdict: ({ tenant, policy, verdict }) => verdicts.inc({ tenant, policy, verdict }),
       upkeepFailed: (event) => failures.inc({ event }),
     },
   };
+}
+
+/** With the span as the parent of those that are begun meanwhile; one that nobody takes has no context to keep. */
+function inside<R>(span: Span, work: () => Promise<R>): Promise<R> {
+  if (!isSpanContextValid(span.spanContext())) return work();
+  return context.with(trace.setSpan(context.active(), span), work);
 }
 
 function watchLevels(registry: Registry, levels: Levels): void {
