@@ -4,6 +4,7 @@ import {
   beginEnrolment,
   claimOnDesk,
   enrol,
+  holding,
   type Looks,
   phoneContext,
   readDigits,
@@ -70,9 +71,11 @@ export async function shootEnrolment({ demo, phone, shoot }: Studio): Promise<vo
   await phone.locator('.cells.pin:not(:has(.full))').waitFor();
   for (const digit of PIN.slice(0, 4)) await phone.locator('.keypad button', { hasText: digit }).tap();
   await shoot(phone, 'phone-pin-repeat');
-  await tapDigits(phone, 'pin', PIN.slice(4));
-  await phone.locator('progress').waitFor();
-  await shoot(phone, 'phone-enrolling');
+  await holding(phone, '**/v1/devices', async () => {
+    await tapDigits(phone, 'pin', PIN.slice(4));
+    await phone.locator('progress').waitFor();
+    await shoot(phone, 'phone-enrolling');
+  });
   await phone.locator('#precall').waitFor();
   await shoot(phone, 'phone-enrolled');
 }
@@ -118,15 +121,23 @@ export async function shootCall({ phone, desk, shoot }: Studio): Promise<void> {
   await tapDigits(phone, 'pin', WRONG);
   await phone.locator('.problem:not(:empty)').waitFor();
   await shoot(phone, 'phone-pin-wrong');
-  await tapDigits(phone, 'pin', PIN);
-  await phone.locator('progress').waitFor();
-  await shoot(phone, 'phone-proving');
-  await desk.locator('[data-state="accepted"]').waitFor();
-  await shoot(desk, 'desk-accepted');
+  await holding(phone, '**/devices/current/oprf', async () => {
+    await tapDigits(phone, 'pin', PIN);
+    await phone.locator('.step:not(:empty)').waitFor();
+    await shoot(phone, 'phone-checking-pin');
+  });
   await phone.locator('#again').waitFor();
   await shoot(phone, 'phone-attempt-failed');
+  await desk.locator('[data-state="accepted"]').waitFor();
+  await shoot(desk, 'desk-accepted');
   await phone.locator('#again').tap();
-  await tapDigits(phone, 'code', code);
+  await holding(phone, '**/presentation', async () => {
+    await tapDigits(phone, 'code', code);
+    await phone.locator('progress[value="0.95"]').waitFor();
+    await shoot(phone, 'phone-proving');
+    await phone.locator('.connection:not(:empty)').waitFor();
+    await shoot(phone, 'phone-slow');
+  });
   await phone.locator('[data-ending="passed"]').waitFor();
   await shoot(phone, 'phone-passed');
   await desk.locator('[data-state="passed"]').waitFor();
