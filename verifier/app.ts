@@ -14,6 +14,7 @@ import { addRequestRoutes } from './request-routes.ts';
 import { addTenantRoutes } from './tenant-routes.ts';
 import { addVerificationRoutes } from './verification-routes.ts';
 import { createVerifier, faultOf, type Verifier, type VerifierOptions } from './verifier.ts';
+import { tellTime } from './wait.ts';
 
 /**
  * The verifier's HTTP app (docs/protocol.md, section 8). It does not listen and reads no environment: everything it
@@ -31,6 +32,7 @@ export function appOf(verifier: Verifier): Hono {
   app.use(async (c, next) => {
     const began = performance.now();
     setSecurityHeaders(c, verifier);
+    tellTime(c, verifier);
     const report = () => ({ method: methodOf(c), route: routeOf(c), status: c.res.status });
     await verifier.instruments.call(() => next(), report);
     const ms = Math.round(performance.now() - began);
@@ -105,9 +107,7 @@ function refuseOtherMethods(app: Hono): void {
   }
 }
 
-function setSecurityHeaders(c: Context, { origin, now }: Verifier): void {
-  // The time of the verifier is what devices hold requests against.
-  c.header('Date', new Date(now() * 1000).toUTCString());
+function setSecurityHeaders(c: Context, { origin }: Verifier): void {
   c.header('Cache-Control', 'no-store');
   c.header('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'");
   c.header('Referrer-Policy', 'no-referrer');

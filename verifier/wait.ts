@@ -132,10 +132,16 @@ async function waiting(
   verifier.calls.count--;
   try {
     await work(watch);
+    tellTime(c, verifier);
   } finally {
     verifier.calls.count++;
     watch.end();
   }
+}
+
+/** The time of the verifier, which devices hold requests against: of the moment of the answer, not of the call. */
+export function tellTime(c: Context, { now }: Verifier): void {
+  c.header('Date', new Date(now() * 1000).toUTCString());
 }
 
 /** @throws AkashiError `busy` when too many wait */
