@@ -15,7 +15,7 @@ export async function shootPasskey(
   const context = await phoneContext(browser, looks);
   context.setDefaultTimeout(30_000);
   const phone = await context.newPage();
-  const recognise = await addSensor(phone);
+  const sensor = await addSensor(phone);
   await phone.goto(demo.bank);
   await beginEnrolment(phone, CUSTOMER);
   await tapDigits(phone, 'pin', PIN);
@@ -23,9 +23,17 @@ export async function shootPasskey(
   await tapDigits(phone, 'pin', PIN);
   await phone.locator('#no-passkey').waitFor();
   await shoot(phone, 'phone-passkey-offer');
+  await sensor.touch(false);
   await phone.locator('#add-passkey').tap();
+  await phone.locator('progress').waitFor();
+  await shoot(phone, 'phone-passkey-adding');
+  await sensor.touch(true);
   await phone.locator('#precall').waitFor();
   await phone.locator('#settings').tap();
+  await phone.locator('#history').tap();
+  await phone.locator('#change-pin').waitFor({ state: 'detached' });
+  await shoot(phone, 'phone-history-none');
+  await phone.locator('#back').tap();
   await phone.locator('#passkeys').tap();
   await phone.locator('.row .danger').waitFor();
   await shoot(phone, 'phone-passkeys');
@@ -37,12 +45,16 @@ export async function shootPasskey(
   await shoot(phone, 'phone-request-passkey');
   await phone.locator('#accept').tap();
   await tapDigits(phone, 'code', code);
-  await recognise(false);
+  await sensor.recognise(false);
   await tapDigits(phone, 'pin', PIN);
   await phone.locator('[data-failure="passkey_cancelled"]').waitFor();
   await shoot(phone, 'phone-passkey-cancelled');
-  await recognise(true);
+  await sensor.recognise(true);
+  await sensor.touch(false);
   await phone.locator('.actions .primary').tap();
+  await phone.locator('progress[value="0.15"]').waitFor();
+  await shoot(phone, 'phone-passkey-confirm');
+  await sensor.touch(true);
   await phone.locator('[data-ending="passed"]').waitFor();
   await desk.locator('[data-state="passed"]').waitFor();
   await shoot(desk, 'desk-passed-passkey');
@@ -53,6 +65,7 @@ export async function shootPasskey(
   await phone.locator('.row .danger').tap();
   await phone.locator('.row .danger').waitFor({ state: 'detached' });
   await shoot(phone, 'phone-passkey-removed');
+  await shootLostAnswer(phone, shoot);
   await desk.locator('#subject').fill(CUSTOMER);
   await desk.locator('#start-purpose').selectOption('payee payee');
   await desk.locator('#start').click();
@@ -61,8 +74,42 @@ export async function shootPasskey(
   await context.close();
 }
 
-/** A phone's own sensor. @returns what decides whether it recognises its user from now on */
-async function addSensor(phone: Page): Promise<(isUserVerified: boolean) => Promise<void>> {
+/** The verifier has the passkey, but the phone never heard so: that one is no use. The next one is. */
+async function shootLostAnswer(phone: Page, shoot: Studio['shoot']): Promise<void> {
+  const passkeys = '**/devices/current/passkeys';
+  await phone.route(passkeys, async (route) => {
+    await route.fetch();
+    await route.abort();
+  });
+  const add = async (): Promise<void> => {
+    await phone.locator('#add-passkey').tap();
+    await tapDigits(phone, 'pin', PIN);
+  };
+  await add();
+  await phone.locator('[data-failure]').waitFor();
+  await phone.unroute(passkeys);
+  await phone.locator('.actions .plain').tap();
+  await phone.locator('#settings').tap();
+  await phone.locator('#passkeys').tap();
+  await phone.locator('.row .danger').waitFor();
+  await shoot(phone, 'phone-passkey-unusable');
+  await add();
+  await phone.locator('.notice').waitFor();
+  await shoot(phone, 'phone-passkey-added');
+  for (const left of [1, 0]) {
+    await phone.locator('.row .danger').first().tap();
+    await phone.locator('.row .danger').nth(left).waitFor({ state: 'detached' });
+  }
+}
+
+interface Sensor {
+  /** Whether it takes whoever touches it for its owner. */
+  readonly recognise: (isUserVerified: boolean) => Promise<void>;
+  /** Whether somebody touches it. */
+  readonly touch: (enabled: boolean) => Promise<void>;
+}
+
+async function addSensor(phone: Page): Promise<Sensor> {
   const session = await phone.context().newCDPSession(phone);
   await session.send('WebAuthn.enable');
   const { authenticatorId } = await session.send('WebAuthn.addVirtualAuthenticator', {
@@ -71,7 +118,12 @@ async function addSensor(phone: Page): Promise<(isUserVerified: boolean) => Prom
       ...{ isUserVerified: true, automaticPresenceSimulation: true },
     },
   });
-  return async (isUserVerified) => {
-    await session.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified });
+  return {
+    recognise: async (isUserVerified) => {
+      await session.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified });
+    },
+    touch: async (enabled) => {
+      await session.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled });
+    },
   };
 }

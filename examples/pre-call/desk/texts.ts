@@ -119,7 +119,6 @@ const ja = {
     network: '通信できませんでした。',
     timeout: '応答に時間がかかりすぎました。',
     malformed: '入力された内容をお確かめください。',
-    verification_over: 'この確認はすでに終わっています。',
     other: 'うまくいきませんでした。もう一度お試しください。',
   } as Readonly<Record<string, string>> & { readonly other: string },
 };
@@ -245,7 +244,6 @@ const en: Texts = {
     network: 'There was no connection.',
     timeout: 'The answer took too long.',
     malformed: 'Please check what you entered.',
-    verification_over: 'This verification is over already.',
     other: 'That did not work. Please try again.',
   },
 };

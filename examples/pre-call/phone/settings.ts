@@ -64,7 +64,11 @@ function askToKeep(phone: Phone): HTMLElement {
     const granted = await navigator.storage.persist();
     phone.go(settingsScreen(phone, granted ? texts.storageKept : texts.storageRefused));
   };
-  return element('button', { type: 'button', onclick: () => void ask() }, texts.storageAsk);
+  return element(
+    'button',
+    { id: 'ask-to-keep', type: 'button', onclick: () => void ask() },
+    texts.storageAsk,
+  );
 }
 
 function menu(phone: Phone): HTMLElement {
