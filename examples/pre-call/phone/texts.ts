@@ -4,7 +4,7 @@ const ja = {
   bank: 'あおば銀行',
   /** The bank's own app knows its name in every language; any other name is shown as it was signed. */
   tenants: { aoba: 'あおば銀行' } as Readonly<Record<string, string>>,
-  fictional: '架空の銀行です。Akashi の動作例として作られています。',
+  fictional: 'Akashi の動作例のための、架空の銀行です。',
   language: 'English',
   settings: '設定',
   back: '戻る',
