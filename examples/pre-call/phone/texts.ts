@@ -174,7 +174,7 @@ const ja = {
   claimLeft: (time: string) => `あと ${time} 有効です`,
   claimedTitle: 'この番号は使い終わりました',
   claimedText: '担当者が受け付けると、番号は使えなくなります。お心当たりがないときは、銀行へご連絡ください。',
-  claimEndedTitle: '番号の有効期限が切れました',
+  claimEndedTitle: 'この番号は使えなくなりました',
   claimEndedText: 'すでに使われたか、時間が過ぎました。必要なときは、もう一度確認してください。',
 
   // settings
