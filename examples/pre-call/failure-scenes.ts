@@ -66,7 +66,7 @@ export async function shootClaimEnded(browser: Browser, studio: Studio, looks: L
   await context.close();
 }
 
-export async function shootPhoneFailures({ demo, phone, shoot }: Studio): Promise<void> {
+export async function shootPhoneFailures({ phone, shoot }: Studio): Promise<void> {
   const purposes = '**/api/my/purposes';
   await phone.route(purposes, (route) => route.fulfill({ json: { purposes: [] } }));
   await phone.locator('#precall').tap();
@@ -95,9 +95,9 @@ export async function shootPhoneFailures({ demo, phone, shoot }: Studio): Promis
   await phone.locator('.notice.caution').waitFor();
   await shoot(phone, 'phone-login-ended');
   await phone.unroute(purposes);
-  await phone.goto(demo.bank);
-  await phone.locator('button.row, #precall').first().waitFor();
-  if (!(await phone.locator('#precall').isVisible())) await phone.locator('button.row').first().tap();
+  await phone.locator('button.row').tap();
+  await phone.locator('#start').waitFor();
+  await phone.locator('#back').tap();
   await phone.locator('#precall').waitFor();
 }
 
