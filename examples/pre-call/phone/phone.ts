@@ -98,8 +98,13 @@ export class Phone {
     const about = this.#stay.request;
     if (about !== undefined) {
       const found = requests.find(({ id }) => id === about.id);
-      const request = found ?? (await this.holder.request(about.id));
-      if (this.#stay.request === about) about.changed(request);
+      try {
+        const request = found ?? (await this.holder.request(about.id));
+        if (this.#stay.request === about) about.changed(request);
+      } catch (error) {
+        if (!isElsewhere(error)) throw error;
+        if (this.#stay.request === about) this.fail(error, () => this.home());
+      }
     } else if (this.#stay.busy !== true) {
       const fresh = requests.find(
         ({ id, state, later }) => state === 'pending' && !later && !this.#shown.has(id),
@@ -188,6 +193,11 @@ export class Phone {
     // Tried again with the next opening; settings offer it by hand and then say what is wrong.
     await holder.refreshAccounts(this.bank.accounts).catch(() => undefined);
   }
+}
+
+/** Another device of this customer took the request, or it is gone: asking again changes nothing. */
+function isElsewhere(error: unknown): boolean {
+  return error instanceof AkashiError && ['accepted_elsewhere', 'not_found'].includes(error.code);
 }
 
 /** What of a request a list shows; the seconds left change with every answer. */
