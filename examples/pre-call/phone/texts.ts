@@ -424,7 +424,7 @@ const en: Texts = {
   enterCodeAgain: 'Enter the code again',
   renewText:
     'The account details or certificates on this phone may also be out of date. Updating them can help.',
-  renew: 'Update them',
+  renew: 'Update the details',
   failedTitle: 'You could not be verified',
   failedText: 'This verification is over. Ask the operator to start a new one.',
   lockedTitle: 'Your PIN is locked',
