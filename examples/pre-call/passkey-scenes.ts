@@ -1,5 +1,5 @@
 import type { Browser, Page } from 'playwright-core';
-import { beginEnrolment, type Looks, phoneContext, startOnDesk, tapDigits } from './drive.ts';
+import { beginEnrolment, holding, type Looks, phoneContext, startOnDesk, tapDigits } from './drive.ts';
 import type { Studio } from './scenes.ts';
 
 // The scenes with a passkey: a phone of its own, whose sensor is Chromium's virtual authenticator.
@@ -15,7 +15,7 @@ export async function shootPasskey(
   const context = await phoneContext(browser, looks);
   context.setDefaultTimeout(30_000);
   const phone = await context.newPage();
-  const sensor = await addSensor(phone);
+  const recognise = await addSensor(phone);
   await phone.goto(demo.bank);
   await beginEnrolment(phone, CUSTOMER);
   await tapDigits(phone, 'pin', PIN);
@@ -23,11 +23,11 @@ export async function shootPasskey(
   await tapDigits(phone, 'pin', PIN);
   await phone.locator('#no-passkey').waitFor();
   await shoot(phone, 'phone-passkey-offer');
-  await sensor.touch(false);
-  await phone.locator('#add-passkey').tap();
-  await phone.locator('progress').waitFor();
-  await shoot(phone, 'phone-passkey-adding');
-  await sensor.touch(true);
+  await holding(phone, '**/v1/devices/current/**', async () => {
+    await phone.locator('#add-passkey').tap();
+    await phone.locator('progress').waitFor();
+    await shoot(phone, 'phone-passkey-adding');
+  });
   await phone.locator('#precall').waitFor();
   await phone.locator('#settings').tap();
   await phone.locator('#history').tap();
@@ -45,11 +45,11 @@ export async function shootPasskey(
   await shoot(phone, 'phone-request-passkey');
   await phone.locator('#accept').tap();
   await tapDigits(phone, 'code', code);
-  await sensor.recognise(false);
+  await recognise(false);
   await tapDigits(phone, 'pin', PIN);
   await phone.locator('[data-failure="passkey_cancelled"]').waitFor();
   await shoot(phone, 'phone-passkey-cancelled');
-  await sensor.recognise(true);
+  await recognise(true);
   await phone.locator('.actions .primary').tap();
   await phone.locator('[data-ending="passed"]').waitFor();
   await desk.locator('[data-state="passed"]').waitFor();
@@ -98,14 +98,8 @@ async function shootLostAnswer(phone: Page, shoot: Studio['shoot']): Promise<voi
   }
 }
 
-interface Sensor {
-  /** Whether it takes whoever touches it for its owner. */
-  readonly recognise: (isUserVerified: boolean) => Promise<void>;
-  /** Whether somebody touches it. */
-  readonly touch: (enabled: boolean) => Promise<void>;
-}
-
-async function addSensor(phone: Page): Promise<Sensor> {
+/** A phone's own sensor. @returns what decides whether it recognises its user from now on */
+async function addSensor(phone: Page): Promise<(isUserVerified: boolean) => Promise<void>> {
   const session = await phone.context().newCDPSession(phone);
   await session.send('WebAuthn.enable');
   const { authenticatorId } = await session.send('WebAuthn.addVirtualAuthenticator', {
@@ -114,12 +108,7 @@ async function addSensor(phone: Page): Promise<Sensor> {
       ...{ isUserVerified: true, automaticPresenceSimulation: true },
     },
   });
-  return {
-    recognise: async (isUserVerified) => {
-      await session.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified });
-    },
-    touch: async (enabled) => {
-      await session.send('WebAuthn.setAutomaticPresenceSimulation', { authenticatorId, enabled });
-    },
+  return async (isUserVerified) => {
+    await session.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified });
   };
 }
