@@ -14,6 +14,7 @@ import { addRequestRoutes } from './request-routes.ts';
 import { addTenantRoutes } from './tenant-routes.ts';
 import { addVerificationRoutes } from './verification-routes.ts';
 import { createVerifier, faultOf, type Verifier, type VerifierOptions } from './verifier.ts';
+import { timeOf } from './wait.ts';
 
 /**
  * The verifier's HTTP app (docs/protocol.md, section 8). It does not listen and reads no environment: everything it
@@ -107,8 +108,7 @@ function refuseOtherMethods(app: Hono): void {
 /** Of every answer. */
 export function securityHeaders({ origin, now }: Pick<Verifier, 'origin' | 'now'>): Record<string, string> {
   return {
-    // The time of the verifier is what devices hold requests against.
-    Date: new Date(now() * 1000).toUTCString(),
+    Date: timeOf({ now }),
     'Cache-Control': 'no-store',
     'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
     'Referrer-Policy': 'no-referrer',

@@ -57,6 +57,15 @@ describe('a long poll', () => {
     expect((await polled).json).toMatchObject({ state: 'accepted' });
   });
 
+  test('tells the time of its end, not of its beginning: a phone holds what it reads against it', async () => {
+    const headers = { 'if-none-match': etagOf(await read()) };
+    const polled = read('?wait=30', headers);
+    await soon();
+    world.clock.now += 17;
+    await accept();
+    expect(Date.parse((await polled).headers.get('date') ?? '')).toBe(world.clock.now * 1000);
+  });
+
   test('says 304 when nothing changed: at once without wait, else after it', async () => {
     const headers = { 'if-none-match': etagOf(await read()) };
     const none = await read('', headers);

@@ -35,32 +35,60 @@ export async function answerWhenChanged<T extends object>(
 ): Promise<Response> {
   const wait = parseWait(c.req.query('wait'));
   const known = c.req.header('if-none-match');
-  const read = async () => {
-    const text = JSON.stringify(await source.read());
-    return { text, etag: etagOf(text) };
-  };
-  let { text, etag } = await read();
-  if (wait > 0 && etag === known) {
-    await waiting(verifier, c, source.topic, async (watch) => {
-      const deadline = performance.now() + wait * 1000;
-      // What is known already is not kept for as long as its reader waits.
-      text = '';
-      // The first turn reads again: it may have changed before the watch began.
-      for (let outcome: Outcome = 'changed'; outcome === 'changed' && etag === known; ) {
-        ({ text, etag } = await read());
-        if (etag === known) {
-          text = '';
-          outcome = await watch.next(deadline - performance.now());
-          // An expiry that came with the end of the waiting is told now rather than on the next call.
-          if (outcome === 'time') ({ text, etag } = await read());
-        }
-      }
-    });
+  const now = await read(source);
+  // Returned, not awaited: thousands of calls wait at once, and what each of them keeps counts.
+  if (wait > 0 && now.etag === known) return answerOnceChanged(verifier, c, source, known, wait);
+  return answerWith(c, now, known);
+}
+
+/** What is known already is not kept for as long as its reader waits. */
+async function answerOnceChanged<T extends object>(
+  verifier: Verifier,
+  c: Context,
+  source: Source<T>,
+  known: string,
+  wait: number,
+): Promise<Response> {
+  const deadline = performance.now() + wait * 1000;
+  const watch = startWatch(verifier, c, source.topic);
+  // Who waits takes no place of those who are worked on.
+  verifier.calls.count--;
+  try {
+    // The first turn reads again: it may have changed before the watch began.
+    for (let outcome: Outcome = 'changed'; ; outcome = await watch.next(deadline - performance.now())) {
+      // An expiry that came with the end of the waiting is told now rather than on the next call.
+      const isRead = outcome === 'changed' || outcome === 'time';
+      const found = isRead ? await read(source) : { text: '', etag: known };
+      if (outcome === 'changed' && found.etag === known) continue;
+      c.header('Date', timeOf(verifier));
+      return answerWith(c, found, known);
+    }
+  } finally {
+    verifier.calls.count++;
+    watch.end();
   }
+}
+
+interface Reading {
+  readonly text: string;
+  readonly etag: string;
+}
+
+async function read<T extends object>(source: Source<T>): Promise<Reading> {
+  const text = JSON.stringify(await source.read());
+  return { text, etag: etagOf(text) };
+}
+
+function answerWith(c: Context, { text, etag }: Reading, known: string | undefined): Response {
   c.header('ETag', etag);
   if (etag === known) return c.body(null, 304);
   c.header('Content-Type', 'application/json');
   return c.body(text);
+}
+
+/** The time of the verifier, which devices hold requests against: of the moment of the answer, not of the call. */
+export function timeOf({ now }: Pick<Verifier, 'now'>): string {
+  return new Date(now() * 1000).toUTCString();
 }
 
 /**
@@ -117,23 +145,6 @@ async function* eventsOf<T extends object>(
     const { least, spread } = COME_BACK_MS;
     if (verifier.closing?.aborted) yield `retry: ${least + Math.floor(Math.random() * spread)}\n\n`;
   } finally {
-    watch.end();
-  }
-}
-
-async function waiting(
-  verifier: Verifier,
-  c: Context,
-  topic: string,
-  work: (watch: Watch) => Promise<void>,
-): Promise<void> {
-  const watch = startWatch(verifier, c, topic);
-  // Who waits takes no place of those who are worked on.
-  verifier.calls.count--;
-  try {
-    await work(watch);
-  } finally {
-    verifier.calls.count++;
     watch.end();
   }
 }

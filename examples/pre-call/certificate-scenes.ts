@@ -16,7 +16,7 @@ const CUSTOMER = 'C-48201';
 const NEWCOMER = 'C-60938';
 const PIN = '508362';
 
-export async function shootCertificates({ phone, desk, shoot }: Studio): Promise<void> {
+export async function shootCertificates({ phone, desk, shoot, shootSmall }: Studio): Promise<void> {
   await phone.locator('#settings').tap();
   await phone.locator('#certificates').tap();
   await phone.locator('#fetch-certificates').waitFor();
@@ -29,6 +29,7 @@ export async function shootCertificates({ phone, desk, shoot }: Studio): Promise
   await shoot(desk, 'desk-open-waiting');
   await phone.locator('#accept').waitFor();
   await shoot(phone, 'phone-open');
+  await shootSmall(phone, 'phone-open');
   await phone.locator('#accept').tap();
   await tapDigits(phone, 'code', code);
   await tapDigits(phone, 'pin', PIN);
@@ -42,6 +43,10 @@ export async function shootCertificates({ phone, desk, shoot }: Studio): Promise
   await phone.locator('#certificates').tap();
   await phone.locator('.certificate').nth(2).waitFor();
   await shoot(phone, 'phone-certificates');
+  await shootSmall(phone, 'phone-certificates');
+  await phone.locator('#fetch-certificates').tap();
+  await phone.locator('.notice').waitFor();
+  await shoot(phone, 'phone-certificates-fetched');
   await phone.locator('#back').tap();
   await phone.locator('#back').tap();
 }
@@ -69,7 +74,12 @@ export async function shootPurposes({ phone, desk, shoot }: Studio): Promise<voi
   const balance = await ask('standard inquiry', 'known');
   await phone.locator('#accept').tap();
   await tapDigits(phone, 'code', balance);
-  await pass(phone, desk);
+  await tapDigits(phone, 'pin', PIN);
+  await phone.locator('[data-ending="passed"]').waitFor();
+  await shoot(phone, 'phone-passed');
+  await desk.locator('[data-state="passed"]').waitFor();
+  await shoot(desk, 'desk-passed-plain');
+  await phone.locator('#done').tap();
   await enterCall(desk, CUSTOMER, { purpose: 'standard card' });
   await desk.locator('#start').click();
   await desk.locator('[data-reused]').waitFor();

@@ -1,4 +1,4 @@
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import type { Browser, BrowserContext, Page, Route } from 'playwright-core';
 
 // Hands on the pages: what a customer and an operator do, as taps and keys. Nothing here reaches into the pages'
 // programs; what one side learns from the other, it learns by reading a screen.
@@ -33,6 +33,21 @@ export async function tapDigits(phone: Screen, kind: 'pin' | 'code', digits: str
   await phone.locator(`input[name="${kind}"]`).waitFor({ state: 'attached' });
   for (const digit of digits) await phone.locator('.keypad button', { hasText: digit }).tap();
   await phone.locator('#submit').tap();
+}
+
+/** Keeps calls to this address on the way while something is looked at: how fast the machine is does not matter. */
+export async function holding(page: Page, address: string, look: () => Promise<void>): Promise<void> {
+  const held: Route[] = [];
+  let looking = true;
+  const hold = async (route: Route): Promise<void> => {
+    if (looking) held.push(route);
+    else await route.continue();
+  };
+  await page.route(address, hold);
+  await look();
+  looking = false;
+  await Promise.all(held.map((route) => route.continue()));
+  await page.unroute(address, hold);
 }
 
 /** Logs in as a customer on a page that nobody used before, and goes as far as the choice of a PIN. */

@@ -1,5 +1,5 @@
 import type { Browser, Page } from 'playwright-core';
-import { beginEnrolment, type Looks, phoneContext, startOnDesk, tapDigits } from './drive.ts';
+import { beginEnrolment, holding, type Looks, phoneContext, startOnDesk, tapDigits } from './drive.ts';
 import type { Studio } from './scenes.ts';
 
 // The scenes with a passkey: a phone of its own, whose sensor is Chromium's virtual authenticator.
@@ -23,9 +23,17 @@ export async function shootPasskey(
   await tapDigits(phone, 'pin', PIN);
   await phone.locator('#no-passkey').waitFor();
   await shoot(phone, 'phone-passkey-offer');
-  await phone.locator('#add-passkey').tap();
+  await holding(phone, '**/v1/devices/current/**', async () => {
+    await phone.locator('#add-passkey').tap();
+    await phone.locator('progress').waitFor();
+    await shoot(phone, 'phone-passkey-adding');
+  });
   await phone.locator('#precall').waitFor();
   await phone.locator('#settings').tap();
+  await phone.locator('#history').tap();
+  await phone.locator('#change-pin').waitFor({ state: 'detached' });
+  await shoot(phone, 'phone-history-none');
+  await phone.locator('#back').tap();
   await phone.locator('#passkeys').tap();
   await phone.locator('.row .danger').waitFor();
   await shoot(phone, 'phone-passkeys');
@@ -53,12 +61,41 @@ export async function shootPasskey(
   await phone.locator('.row .danger').tap();
   await phone.locator('.row .danger').waitFor({ state: 'detached' });
   await shoot(phone, 'phone-passkey-removed');
+  await shootLostAnswer(phone, shoot);
   await desk.locator('#subject').fill(CUSTOMER);
   await desk.locator('#start-purpose').selectOption('payee payee');
   await desk.locator('#start').click();
   await desk.locator('#start-problem:not(:empty)').waitFor();
   await shoot(desk, 'desk-no-passkey');
   await context.close();
+}
+
+/** The verifier has the passkey, but the phone never heard so: that one is no use. The next one is. */
+async function shootLostAnswer(phone: Page, shoot: Studio['shoot']): Promise<void> {
+  const passkeys = '**/devices/current/passkeys';
+  await phone.route(passkeys, async (route) => {
+    await route.fetch();
+    await route.abort();
+  });
+  const add = async (): Promise<void> => {
+    await phone.locator('#add-passkey').tap();
+    await tapDigits(phone, 'pin', PIN);
+  };
+  await add();
+  await phone.locator('[data-failure]').waitFor();
+  await phone.unroute(passkeys);
+  await phone.locator('.actions .plain').tap();
+  await phone.locator('#settings').tap();
+  await phone.locator('#passkeys').tap();
+  await phone.locator('.row .danger').waitFor();
+  await shoot(phone, 'phone-passkey-unusable');
+  await add();
+  await phone.locator('.notice').waitFor();
+  await shoot(phone, 'phone-passkey-added');
+  for (const left of [1, 0]) {
+    await phone.locator('.row .danger').first().tap();
+    await phone.locator('.row .danger').nth(left).waitFor({ state: 'detached' });
+  }
 }
 
 /** A phone's own sensor. @returns what decides whether it recognises its user from now on */

@@ -1,11 +1,13 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Browser } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { findChromium, HOW_TO_GET_CHROMIUM, launchChromium, openPages } from './browser.ts';
 import { shootCertificates, shootPurposes, shootUnmet } from './certificate-scenes.ts';
 import { startDemo } from './demo.ts';
+import { shootLocked, shootOtherDevice, shootSettings } from './device-scenes.ts';
 import { deskContext, type Looks, phoneContext } from './drive.ts';
+import { shootClaimEnded, shootDeskFailures, shootPhoneFailures, shootRenewal } from './failure-scenes.ts';
 import { shootPasskey } from './passkey-scenes.ts';
 import {
   type Studio,
@@ -13,13 +15,11 @@ import {
   shootDeskSignIn,
   shootEndings,
   shootEnrolment,
-  shootLocked,
-  shootOtherDevice,
+  shootLarge,
   shootPayment,
   shootPreCall,
-  shootSettings,
-  shootSideBySide,
 } from './scenes.ts';
+import { shootSideBySide } from './side-scenes.ts';
 
 // Pictures of every screen, in both languages, light and dark, under out/screens: whoever changes a page looks at
 // them. They come from real flows, so that what is on them can happen.
@@ -63,21 +63,22 @@ async function shootAll(browser: Browser, folder: string, locale: Looks['locale'
       pass: (seconds) => {
         passed += seconds;
       },
-      shoot: async (page, name) => {
-        for (const colorScheme of ['light', 'dark'] as const) {
-          await page.emulateMedia({ colorScheme });
-          await page.screenshot({ path: join(folder, `${locale.slice(0, 2)}-${name}-${colorScheme}.png`) });
-        }
-      },
+      shoot: (page, name) => shoot(page, join(folder, `${locale.slice(0, 2)}-${name}`)),
+      shootSmall: (page, name) => shootSmall(page, join(folder, `${locale.slice(0, 2)}-${name}`)),
     };
     await shootEnrolment(studio);
     await shootDeskSignIn(studio);
     await shootCall(studio);
+    await shootLarge(studio);
     await shootPayment(studio);
     await shootCertificates(studio);
     await shootPurposes(studio);
     await shootEndings(studio);
     await shootPreCall(studio);
+    await shootRenewal(studio);
+    await shootPhoneFailures(studio);
+    await shootDeskFailures(studio);
+    await shootClaimEnded(browser, studio, looks);
     await shootSettings(studio, contexts[0]);
     await shootPasskey(browser, studio, looks);
     await shootUnmet(browser, studio, looks);
@@ -91,6 +92,39 @@ async function shootAll(browser: Browser, folder: string, locale: Looks['locale'
     for (const context of contexts) await context.close();
     await demo.close();
   }
+}
+
+async function shoot(page: Page, path: string): Promise<void> {
+  const room = await page.evaluate(() => innerWidth - document.documentElement.scrollWidth);
+  if (room < 0) throw new Error(`${path} is wider than the screen`);
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme });
+    await page.screenshot({ path: `${path}-${colorScheme}.png` });
+  }
+}
+
+/** Small phones; a phone and a desk at a zoom of 200 %. */
+const SMALL = {
+  phone: { small: [320, 568], 'less-small': [360, 640], zoomed: [195, 422] },
+  desk: { zoomed: [640, 400] },
+} as const;
+
+/** What there is to decide is in view on every phone, before anyone scrolls. */
+async function shootSmall(page: Page, path: string): Promise<void> {
+  const usual = page.viewportSize();
+  if (usual === null) throw new TypeError('a page without a size');
+  const kind = usual.width < usual.height ? 'phone' : 'desk';
+  for (const [name, [width, height]] of Object.entries(SMALL[kind])) {
+    await page.setViewportSize({ width, height });
+    await shoot(page, `${path}-${name}`);
+    const first = page.locator('.actions .primary, #submit').first();
+    const box =
+      kind === 'phone' && name !== 'zoomed'
+        ? await first.boundingBox({ timeout: 100 }).catch(() => null)
+        : null;
+    if (box !== null && box.y + box.height > height) throw new Error(`${path} hides what there is to do`);
+  }
+  await page.setViewportSize(usual);
 }
 
 process.exitCode = await main();

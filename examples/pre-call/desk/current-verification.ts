@@ -30,6 +30,9 @@ export class CurrentVerification {
     this.#desk = desk;
     this.section.append(this.#body, this.#announcer);
     setInterval(() => this.#drawTime(), 500);
+    // At once: the watch goes on trying for a minute before it gives up.
+    addEventListener('offline', () => this.#tell(this.#desk.texts.connectionLost));
+    addEventListener('online', () => this.#tell(''));
   }
 
   /** Shows `verification` and whatever becomes of it. */
@@ -102,6 +105,12 @@ export class CurrentVerification {
     this.draw();
     if (moved || decided) this.#announcer.textContent = stateText(this.#desk, next);
     if (decided) void this.#desk.loadRecent();
+  }
+
+  #tell(problem: string): void {
+    if (this.#shown === null || this.#shown.verdict !== null) return;
+    this.#problem = problem;
+    this.draw();
   }
 
   #title(shown: Verification): HTMLElement {

@@ -39,7 +39,9 @@ export class Desk {
   }
 
   async signIn(link: string): Promise<void> {
-    this.#root.replaceChildren(element('p', { class: 'opening', role: 'status' }, this.texts.opening));
+    this.#drawHeader();
+    const opening = element('p', { class: 'opening', role: 'status' }, this.texts.opening);
+    this.#root.replaceChildren(this.#header, opening);
     try {
       await this.agent.signIn(link);
     } catch (error) {

@@ -46,8 +46,8 @@ const ja = {
   },
   withTransaction: 'お取引を添える',
   amount: '金額（円）',
-  payee: 'お相手',
-  fromBank: '金額とお相手は、銀行の記録からお客さまの端末に直接届きます。この画面には表示されません。',
+  payee: 'お受取人',
+  fromBank: '金額とお受取人は、銀行の記録からお客さまの端末に直接届きます。この画面には表示されません。',
   nothingOwed: 'このお客さま番号には、お支払いいただくものがありません。',
   start: '確認を始める',
   facts: {
@@ -69,7 +69,6 @@ const ja = {
   idleTitle: '進行中の確認はありません',
   idleText: '確認を始めると、お客さまに伝える6桁の番号がここに表示されます。',
   speak: 'この番号をお客さまにお伝えください',
-  codeDigits: '確認番号',
   timeLeft: '残り',
   cancel: '確認を取りやめる',
   states: {
@@ -94,9 +93,9 @@ const ja = {
     expired: '有効な時間のうちに終わりませんでした。必要なときは、もう一度始めてください。',
     cancelled: 'この確認は取りやめられました。',
   },
-  transactionHidden: 'お支払いの金額とお相手は、お客さまの端末にだけ表示されています。',
-  transactionTo: (payee: string) => `お相手：${payee}`,
-  agreed: 'お支払いを確認しました',
+  transactionHidden: 'お取引の金額とお受取人は、お客さまの端末にだけ表示されています。',
+  transactionTo: (payee: string) => `お受取人：${payee}`,
+  agreed: 'お取引の確認が済みました',
   agreedText: 'お客さまが端末で内容を確かめ、同意しました。ご本人であることも確認済みです。',
   reused: '確認済み（この通話）',
   reusedText: 'この通話で、すでにご本人であることを確認しています。もう一度お尋ねする必要はありません。',
@@ -120,7 +119,6 @@ const ja = {
     network: '通信できませんでした。',
     timeout: '応答に時間がかかりすぎました。',
     malformed: '入力された内容をお確かめください。',
-    verification_over: 'この確認はすでに終わっています。',
     other: 'うまくいきませんでした。もう一度お試しください。',
   } as Readonly<Record<string, string>> & { readonly other: string },
 };
@@ -192,7 +190,6 @@ const en: Texts = {
   idleTitle: 'Nothing in hand',
   idleText: 'Once you start, the six digits to read out to the customer appear here.',
   speak: 'Read this number out to the customer',
-  codeDigits: 'Code',
   timeLeft: 'Left',
   cancel: 'Cancel',
   states: {
@@ -247,7 +244,6 @@ const en: Texts = {
     network: 'There was no connection.',
     timeout: 'The answer took too long.',
     malformed: 'Please check what you entered.',
-    verification_over: 'This verification is over already.',
     other: 'That did not work. Please try again.',
   },
 };

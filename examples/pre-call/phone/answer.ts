@@ -4,7 +4,7 @@ import { element } from '../element.ts';
 import { certificatesNeededScreen } from './certificates.ts';
 import { digitEntry } from './digits.ts';
 import { hint, reenrolScreen } from './enrolment.ts';
-import { outcomeScreen } from './outcome.ts';
+import { isVouchedFor, outcomeScreen, renewButton } from './outcome.ts';
 import type { Phone } from './phone.ts';
 import { progressScreen } from './progress.ts';
 import { act, openRequest, reopen, stayAbout } from './request.ts';
@@ -150,6 +150,7 @@ function declineButton(phone: Phone, request: CheckedRequest, className: string)
   return decline;
 }
 
+/** The verifier does not say why. What this device can do about it: another code, and what was vouched for anew. */
 function showAttemptFailed(phone: Phone, request: CheckedRequest, asked: Asked): void {
   phone.go(
     () => {
@@ -159,13 +160,17 @@ function showAttemptFailed(phone: Phone, request: CheckedRequest, asked: Asked):
       return {
         title: texts.attemptFailedTitle,
         mark: 'bad',
-        content: [element('p', {}, text(request.attemptsLeft ?? 0))],
+        content: [
+          element('p', {}, text(request.attemptsLeft ?? 0)),
+          isVouchedFor(asked) ? element('p', { class: 'soft' }, texts.renewText) : null,
+        ],
         actions: [
           element(
             'button',
             { id: 'again', class: 'primary', type: 'button', onclick: again },
             asked.mode === 'call' ? texts.enterCodeAgain : texts.tryAgain,
           ),
+          isVouchedFor(asked) ? renewButton(phone, again) : null,
           declineButton(phone, request, 'plain'),
         ],
       };

@@ -50,6 +50,10 @@ export class Frame {
     return TEXTS[this.#language];
   }
 
+  get screen(): Screen {
+    return this.#screen;
+  }
+
   /** Turns to another screen: scroll to its top, focus, and the page's title follow. */
   show(screen: Screen): void {
     this.#screen = screen;

@@ -1,4 +1,5 @@
-import type { Transaction, Verdict } from '@akashi/circuits';
+import type { Verdict } from '@akashi/circuits';
+import type { Asked } from '@akashi/sdk/holder';
 import { element } from '../element.ts';
 import type { Screen, View } from './frame.ts';
 import type { Phone } from './phone.ts';
@@ -8,10 +9,12 @@ import { transactionRows } from './transaction.ts';
 export type Ending = Verdict | 'elsewhere' | 'over' | 'claimed' | 'claim-ended';
 
 /** How a request can end, for the customer; with a transaction that was agreed to, what was agreed to. */
-export function outcomeScreen(phone: Phone, ending: Ending, about?: Transaction | null): Screen {
+export function outcomeScreen(phone: Phone, ending: Ending, about: Asked | null = null): Screen {
   return () => {
     const { texts, language } = phone.frame;
-    const agreed = ending === 'passed' ? (about ?? null) : null;
+    const agreed = ending === 'passed' ? (about?.transaction ?? null) : null;
+    const renewable = ending === 'failed' && about !== null && isVouchedFor(about);
+    const renewed = (): void => phone.home(texts.refreshed);
     const { title, text, mark } = agreed === null ? ENDINGS[ending] : AGREED;
     return {
       title: texts[title],
@@ -19,6 +22,7 @@ export function outcomeScreen(phone: Phone, ending: Ending, about?: Transaction 
       content: [
         element('p', { 'data-ending': ending }, texts[text]),
         agreed && element('dl', { class: 'details' }, ...transactionRows(agreed, texts, language)),
+        renewable ? element('p', { class: 'soft' }, texts.renewText) : null,
       ],
       actions: [
         element(
@@ -26,9 +30,32 @@ export function outcomeScreen(phone: Phone, ending: Ending, about?: Transaction 
           { id: 'done', class: 'primary', type: 'button', onclick: () => phone.home() },
           texts.done,
         ),
+        renewable ? renewButton(phone, renewed) : null,
       ],
     };
   };
+}
+
+/** Whether an issuer's word was part of it: it may have been taken back, which nobody tells the device. */
+export function isVouchedFor({ facts, claims }: Asked): boolean {
+  return facts.includes('account') || claims.length > 0;
+}
+
+/** Has everything vouched for anew, if whoever vouched for it still does. */
+export function renewButton(phone: Phone, then: () => void): HTMLElement {
+  const button = element('button', { id: 'renew', type: 'button' }, phone.frame.texts.renew);
+  const renew = async (): Promise<void> => {
+    const { screen } = phone.frame;
+    button.disabled = true;
+    try {
+      await phone.renew();
+      if (phone.frame.isShowing(screen)) then();
+    } catch (error) {
+      phone.fail(error, () => void renew());
+    }
+  };
+  button.addEventListener('click', () => void renew());
+  return button;
 }
 
 type TextName = { [K in keyof Texts]: Texts[K] extends string ? K : never }[keyof Texts];

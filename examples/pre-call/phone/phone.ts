@@ -34,6 +34,7 @@ export class Phone {
   readonly #shown = new Set<string>();
   /** Verifications whose PIN held: not asked again for a further attempt, as long as the holder keeps what came of it. */
   readonly pinHeld = new Set<string>();
+  #renewedAt = Number.NEGATIVE_INFINITY;
   /** From the address of the page, until it can be followed. */
   #wanted: string | null = null;
 
@@ -97,8 +98,13 @@ export class Phone {
     const about = this.#stay.request;
     if (about !== undefined) {
       const found = requests.find(({ id }) => id === about.id);
-      const request = found ?? (await this.holder.request(about.id));
-      if (this.#stay.request === about) about.changed(request);
+      try {
+        const request = found ?? (await this.holder.request(about.id));
+        if (this.#stay.request === about) about.changed(request);
+      } catch (error) {
+        if (!isElsewhere(error)) throw error;
+        if (this.#stay.request === about) this.fail(error, () => this.home());
+      }
     } else if (this.#stay.busy !== true) {
       const fresh = requests.find(
         ({ id, state, later }) => state === 'pending' && !later && !this.#shown.has(id),
@@ -133,8 +139,13 @@ export class Phone {
     else if (code === 'pin_locked') this.go(reenrolScreen(this, 'locked'));
     else if (code === 'accepted_elsewhere') this.go(outcomeScreen(this, 'elsewhere'));
     else if (code === 'not_found') this.go(outcomeScreen(this, 'over'));
-    else if (code === 'credential_expired') void this.#renewAccounts();
+    else if (code === 'credential_expired' && !this.#justRenewed()) void this.#renewFor(again);
     else this.go(failureScreen(this, code, again));
+  }
+
+  /** What is over again at once, somebody's clock is to blame for: trying again would go on for ever. */
+  #justRenewed(): boolean {
+    return performance.now() - this.#renewedAt < 60_000;
   }
 
   #takeWanted(kind: 'request' | 'enrol'): string | null {
@@ -156,16 +167,22 @@ export class Phone {
     }
   }
 
-  /** Has what is over vouched for anew; what was asked is on the home screen then. */
-  async #renewAccounts(): Promise<void> {
+  /** Has everything on this device vouched for anew: by the bank, and by others where they did before. */
+  async renew(): Promise<void> {
+    await this.frame.during(this.holder.refreshAccounts(this.bank.accounts));
+    const held = await this.frame.during(this.holder.claims());
+    if (held.length > 0) await this.frame.during(this.holder.refreshClaims(this.bank.claims));
+    this.#renewedAt = performance.now();
+  }
+
+  /** What was vouched for is over: had anew without a question, and on with what the customer was at. */
+  async #renewFor(again: () => void): Promise<void> {
     try {
-      await this.frame.during(this.holder.refreshAccounts(this.bank.accounts));
-      const held = await this.frame.during(this.holder.claims());
-      if (held.length > 0) await this.frame.during(this.holder.refreshClaims(this.bank.claims));
-      this.home();
+      await this.renew();
     } catch (error) {
-      this.fail(error, () => void this.#renewAccounts());
+      return this.fail(error, () => void this.#renewFor(again));
     }
+    again();
   }
 
   /** Accounts are vouched for a while only; the app renews them without a question while the log-in lasts. */
@@ -176,6 +193,11 @@ export class Phone {
     // Tried again with the next opening; settings offer it by hand and then say what is wrong.
     await holder.refreshAccounts(this.bank.accounts).catch(() => undefined);
   }
+}
+
+/** Another device of this customer took the request, or it is gone: asking again changes nothing. */
+function isElsewhere(error: unknown): boolean {
+  return error instanceof AkashiError && ['accepted_elsewhere', 'not_found'].includes(error.code);
 }
 
 /** What of a request a list shows; the seconds left change with every answer. */

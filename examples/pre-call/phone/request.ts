@@ -16,11 +16,13 @@ export function openRequest(phone: Phone, request: CheckedRequest): void {
   if (claim !== null && asked !== null) showClaim(phone, request, asked, claim);
   // Claimed, or void after a report in another tab: this side cannot tell, and says nothing that may be untrue.
   else if (verdict === 'passed' && asked?.mode === 'precall') phone.go(outcomeScreen(phone, 'claimed'));
-  else if (verdict !== null) phone.go(outcomeScreen(phone, verdict, asked?.transaction));
+  else if (verdict !== null) phone.go(outcomeScreen(phone, verdict, asked));
   else if (request.state === 'done' || asked === null) phone.go(outcomeScreen(phone, 'over'));
   else if (request.state === 'accepted') answer(phone, request, asked);
   else showIncoming(phone, request, asked);
 }
+
+const STATES: readonly CheckedRequest['state'][] = ['pending', 'accepted', 'done'];
 
 /** Keeps a screen at what the verifier says: over when it is over, further when another tab went on. */
 export function stayAbout(phone: Phone, shown: CheckedRequest): Stay {
@@ -29,8 +31,8 @@ export function stayAbout(phone: Phone, shown: CheckedRequest): Stay {
     request: {
       id: shown.id,
       changed: (now) => {
-        const moved = now.state !== shown.state && !(shown.state === 'pending' && now.later);
-        if (moved) openRequest(phone, now);
+        // Forward only: an answer that was on its way while the customer accepted says `pending`.
+        if (STATES.indexOf(now.state) > STATES.indexOf(shown.state)) openRequest(phone, now);
       },
     },
   };
@@ -45,7 +47,10 @@ export async function reopen(phone: Phone, id: string): Promise<void> {
   }
 }
 
-/** Runs one of the customer's answers; a verdict that stood already is shown as what it is. */
+/**
+ * Runs one of the customer's answers; a verdict that stood already is shown as what it is. Whoever watches the request may hear
+ * of the answer first and have gone on: what is typed there by now must stay.
+ */
 export async function act(
   phone: Phone,
   id: string,
@@ -53,9 +58,13 @@ export async function act(
   call: () => Promise<CheckedRequest>,
   then: (request: CheckedRequest) => void,
 ): Promise<void> {
+  const { frame } = phone;
+  const { screen } = frame;
   try {
-    then(await phone.frame.during(call(), button));
+    const request = await frame.during(call(), button);
+    if (frame.isShowing(screen)) then(request);
   } catch (error) {
+    if (!frame.isShowing(screen)) return;
     if (error instanceof AkashiError && error.code === 'verification_over') await reopen(phone, id);
     else phone.fail(error, () => void reopen(phone, id));
   }

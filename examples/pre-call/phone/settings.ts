@@ -28,15 +28,20 @@ export function settingsScreen(phone: Phone, notice = ''): Screen {
       back: () => phone.home(),
     };
   };
-  const load = async (): Promise<void> => {
-    // What cannot be read stays a dash; the other settings work without it.
-    [status, kept] = await Promise.all([
-      phone.holder.status().catch(() => null),
-      navigator.storage?.persisted().catch(() => false) ?? false,
-    ]);
+  // Each when it comes: what cannot be read stays a dash, and the other settings work without it.
+  const loaded = (): void => {
     if (phone.frame.isShowing(screen)) phone.frame.refresh();
   };
-  void load();
+  const load = async (): Promise<void> => {
+    status = await phone.holder.status();
+    loaded();
+  };
+  const loadKept = async (): Promise<void> => {
+    kept = (await navigator.storage?.persisted()) ?? false;
+    loaded();
+  };
+  void load().catch(() => undefined);
+  void loadKept().catch(() => undefined);
   return screen;
 }
 
@@ -64,7 +69,11 @@ function askToKeep(phone: Phone): HTMLElement {
     const granted = await navigator.storage.persist();
     phone.go(settingsScreen(phone, granted ? texts.storageKept : texts.storageRefused));
   };
-  return element('button', { type: 'button', onclick: () => void ask() }, texts.storageAsk);
+  return element(
+    'button',
+    { id: 'ask-to-keep', type: 'button', onclick: () => void ask() },
+    texts.storageAsk,
+  );
 }
 
 function menu(phone: Phone): HTMLElement {

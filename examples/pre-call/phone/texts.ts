@@ -4,7 +4,7 @@ const ja = {
   bank: 'あおば銀行',
   /** The bank's own app knows its name in every language; any other name is shown as it was signed. */
   tenants: { aoba: 'あおば銀行' } as Readonly<Record<string, string>>,
-  fictional: '架空の銀行です。Akashi の動作例として作られています。',
+  fictional: 'Akashi の動作例のための、架空の銀行です。',
   language: 'English',
   settings: '設定',
   back: '戻る',
@@ -49,7 +49,6 @@ const ja = {
   forgotTitle: '暗証番号をお忘れですか',
   forgotText:
     '暗証番号は銀行にも保存されていないため、お調べすることができません。この端末の登録を消して、もう一度登録してください。',
-  forgotStart: '登録をやり直す',
   enrolAgain: 'もう一度登録する',
   choosePinTitle: '暗証番号を決めてください',
   choosePinText:
@@ -62,7 +61,6 @@ const ja = {
   pinMismatch: '番号が一致しませんでした。もう一度、最初から決めてください。',
   enrolling: '登録しています',
   enrolled: 'この端末を登録しました。',
-  enrolmentFailed: '登録できませんでした。もう一度お試しください。',
 
   // home
   homeTitle: 'いま、確認の依頼はありません',
@@ -82,13 +80,13 @@ const ja = {
   // incoming request
   requestTitle: 'ご本人確認の依頼です',
   requestPrecallTitle: 'お電話の前の確認です',
-  requestTransactionTitle: 'お支払いの内容をお確かめください',
+  requestTransactionTitle: 'お取引の内容をお確かめください',
   requestFrom: (tenant: string) => `${tenant}から届きました`,
   rowOperator: '担当者',
   rowPurpose: 'ご用件',
   rowCall: 'お電話',
   rowTransaction: '金額',
-  rowPayee: 'お支払い先',
+  rowPayee: 'お受取人',
   rowLines: '内訳',
   rowFacts: '確かめること',
   rowTimeLeft: '残り時間',
@@ -96,8 +94,8 @@ const ja = {
   outbound: '銀行からのお電話',
   noCallYet: 'これからお電話されるもの',
   factPin: '暗証番号をご存じであること',
-  factAccount: '当行に口座をお持ちであること',
-  factPasskey: 'この端末のパスキーをお使いになれること',
+  factAccount: '当行の口座をお持ちのこと',
+  factPasskey: 'パスキーで確認できること',
   factsPrivate: '暗証番号と口座番号は、銀行の担当者には見えません。',
   claimsPrivate: '伝わるのは、条件を満たしていることだけです。日付や金額は、銀行にも伝わりません。',
   accept: '確認を始める',
@@ -134,13 +132,16 @@ const ja = {
   // outcomes
   passedTitle: 'ご本人確認が済みました',
   passedText: 'お電話をお続けください。担当者の画面にも「確認済み」と表示されています。',
-  agreedTitle: 'お支払いに同意しました',
+  agreedTitle: 'お取引に同意しました',
   agreedText: 'ご覧いただいた内容のとおりに記録されました。お電話をお続けください。',
   attemptFailedTitle: '確認できませんでした',
   attemptFailedText: (left: number) =>
-    `番号が違っていた可能性があります。担当者にもう一度番号をお尋ねください。あと${left}回お試しいただけます。`,
-  attemptFailedPrecallText: (left: number) => `もう一度お試しください。あと${left}回お試しいただけます。`,
+    `番号が違っていた可能性があります。担当者にもう一度番号をお尋ねください。お試しいただける回数は残り${left}回です。`,
+  attemptFailedPrecallText: (left: number) =>
+    `もう一度お試しください。お試しいただける回数は残り${left}回です。`,
   enterCodeAgain: '番号を入力し直す',
+  renewText: '口座や証明書の情報が古くなっていることもあります。更新すると、最新の情報で確認できます。',
+  renew: '情報を更新する',
   failedTitle: '確認できませんでした',
   failedText: '今回の確認は終了しました。担当者に、もう一度はじめからの確認をお申し付けください。',
   lockedTitle: '暗証番号がロックされました',
@@ -173,7 +174,7 @@ const ja = {
   claimLeft: (time: string) => `あと ${time} 有効です`,
   claimedTitle: 'この番号は使い終わりました',
   claimedText: '担当者が受け付けると、番号は使えなくなります。お心当たりがないときは、銀行へご連絡ください。',
-  claimEndedTitle: '番号の有効期限が切れました',
+  claimEndedTitle: 'この番号は使えなくなりました',
   claimEndedText: 'すでに使われたか、時間が過ぎました。必要なときは、もう一度確認してください。',
 
   // settings
@@ -191,7 +192,7 @@ const ja = {
   storageRefused:
     'このブラウザでは保護が認められませんでした。ホーム画面に追加すると、認められやすくなります。',
   refreshAccounts: '口座の情報を更新する',
-  refreshed: '口座の情報を更新しました。',
+  refreshed: '情報を更新しました。',
   accountNames: { ordinary: '普通預金', savings: '貯蓄預金', business: '事業用普通預金' } as Readonly<
     Record<string, string>
   >,
@@ -245,7 +246,7 @@ const ja = {
     declined: '断った',
     reported: '通報した',
     expired: '時間切れ',
-    cancelled: '銀行が取りやめ',
+    cancelled: '取りやめ',
     open: '進行中',
     unanswered: '応答なし',
   },
@@ -261,7 +262,6 @@ const ja = {
   removeText:
     '電話でのご本人確認に、この端末を使えなくなります。もう一度お使いになるには、新しく登録が必要です。',
   removeConfirm: '登録を消す',
-  removed: 'この端末の登録を消しました。',
 
   // failures
   failures: {
@@ -270,7 +270,6 @@ const ja = {
     busy: 'ただいま混み合っています。少し待ってから、もう一度お試しください。',
     rate_limited: '短い間に操作が続きました。しばらく待ってから、もう一度お試しください。',
     enrolment_refused: '登録用のリンクが無効か、期限が切れています。もう一度はじめからお試しください。',
-    pin_locked: '暗証番号がロックされています。',
     pin_refused: '暗証番号を変更できませんでした。もう一度お試しください。',
     passkey_cancelled: 'パスキーで確認できませんでした。もう一度お試しください。',
     passkey_missing: 'この端末にはパスキーがありません。設定からパスキーを追加して、もう一度お試しください。',
@@ -336,7 +335,6 @@ const en: Texts = {
   forgotTitle: 'Forgotten your PIN?',
   forgotText:
     'The bank does not keep your PIN, so nobody can look it up. Remove this phone’s set-up and set it up again.',
-  forgotStart: 'Set up again',
   enrolAgain: 'Set up again',
   choosePinTitle: 'Choose a PIN',
   choosePinText: '4 to 12 digits; 6 or more is better. Do not use the PIN of your bank card.',
@@ -348,7 +346,6 @@ const en: Texts = {
   pinMismatch: 'The two were not the same. Please choose your PIN again.',
   enrolling: 'Setting up this phone',
   enrolled: 'This phone is set up.',
-  enrolmentFailed: 'This phone could not be set up. Please try again.',
 
   homeTitle: 'Nobody is asking you to verify',
   homeText:
@@ -425,6 +422,9 @@ const en: Texts = {
   attemptFailedPrecallText: (left: number) =>
     left === 1 ? 'Please try again. One more try is left.' : `Please try again. ${left} more tries are left.`,
   enterCodeAgain: 'Enter the code again',
+  renewText:
+    'The account details or certificates on this phone may also be out of date. Updating them can help.',
+  renew: 'Update the details',
   failedTitle: 'You could not be verified',
   failedText: 'This verification is over. Ask the operator to start a new one.',
   lockedTitle: 'Your PIN is locked',
@@ -471,7 +471,7 @@ const en: Texts = {
   storageAsk: 'Ask for protection',
   storageRefused: 'This browser did not grant it. Adding the page to the home screen helps.',
   refreshAccounts: 'Update account details',
-  refreshed: 'Account details are up to date.',
+  refreshed: 'Everything is up to date.',
   accountNames: { ordinary: 'Ordinary account', savings: 'Savings account', business: 'Business account' },
   changePin: 'Change PIN',
   changePinCurrentTitle: 'Enter your current PIN',
@@ -524,7 +524,7 @@ const en: Texts = {
     declined: 'Declined',
     reported: 'Reported',
     expired: 'Time ran out',
-    cancelled: 'Called off by the bank',
+    cancelled: 'Called off',
     open: 'Under way',
     unanswered: 'Not answered',
   },
@@ -539,7 +539,6 @@ const en: Texts = {
   removeTitle: 'Remove this phone?',
   removeText: 'You can then no longer use it to be verified on a call, unless you set it up again.',
   removeConfirm: 'Remove',
-  removed: 'This phone was removed.',
 
   failures: {
     network: 'There was no connection. Please check it and try again.',
@@ -547,7 +546,6 @@ const en: Texts = {
     busy: 'Too many people are using this right now. Please try again in a moment.',
     rate_limited: 'That was too often in a short time. Please wait a while and try again.',
     enrolment_refused: 'The set-up link is not good or no longer good. Please start again.',
-    pin_locked: 'Your PIN is locked.',
     pin_refused: 'Your PIN could not be changed. Please try again.',
     passkey_cancelled: 'The passkey was not confirmed. Please try again.',
     passkey_missing: 'This phone has no passkey. Add one in the settings, then try again.',

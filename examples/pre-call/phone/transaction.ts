@@ -23,7 +23,7 @@ function lineList(lines: readonly TransactionLine[], currency: string, language:
       element(
         'li',
         { class: 'line' },
-        element('span', {}, quantity === 1 ? text : `${text} × ${quantity}`),
+        element('span', {}, quantity === 1 ? text : `${text}\u00a0×\u00a0${quantity}`),
         element('span', { class: 'figure' }, money(amount, currency, language)),
       ),
     ),
