@@ -90,6 +90,8 @@ export class PostgresConnection {
   #exchange: Exchange | undefined;
   /** What was sent since the verb began, in order. */
   #sent: Promise<unknown>[] = [];
+  /** Of the transaction that is open. */
+  #committed: Promise<Answer> | undefined;
   /** Scope of the session, and of the transaction that is open; not known at first and after a fault. */
   #sessionScope: Settings | undefined;
   #localScope: Settings | undefined;
@@ -111,20 +113,31 @@ export class PostgresConnection {
   write<R>(scope: Scope, verb: Verb<R>, commit: { asked: boolean }): Promise<R> {
     return this.#surely(async () => {
       this.#localScope = this.#sessionScope;
+      this.#committed = undefined;
       void this.#send(this.#ask(BEGIN));
       this.#enter(scope, 'LOCAL');
-      const result = await this.#run(verb, 'LOCAL');
-      commit.asked = true;
-      const { command } = await this.#send(this.#ask(COMMIT));
+      const result = await this.#run(verb, 'LOCAL', commit);
+      const { command } = await (this.#committed ?? this.#commit(commit));
       if (command !== 'COMMIT') throw new Error('the transaction was undone by the server');
       return result;
     });
   }
 
+  #commit(commit: { asked: boolean }): Promise<Answer> {
+    commit.asked = true;
+    this.#committed = this.#send(this.#ask(COMMIT));
+    return this.#committed;
+  }
+
   /** One after the other, and all answered at the end. */
-  async #run<R>(verb: Verb<R>, hold: Hold): Promise<R> {
+  async #run<R>(verb: Verb<R>, hold: Hold, commit?: { asked: boolean }): Promise<R> {
     let next = verb.next();
-    while (!next.done) next = verb.next(await this.#answer(next.value, hold));
+    while (!next.done) {
+      if (commit?.asked) throw new TypeError('a statement behind the last one');
+      const answer = this.#answer(next.value, hold);
+      if (commit !== undefined && 'last' in next.value) void this.#commit(commit);
+      next = verb.next(await answer);
+    }
     return next.value;
   }
 
