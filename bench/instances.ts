@@ -13,12 +13,12 @@ import { quantile, rounded } from './quantile.ts';
 import { RESULTS_FILE } from './report.ts';
 import { readResults } from './results.ts';
 import { INSTANCES_FILE, writeScale } from './scale.ts';
-import { openCallers, underLoad } from './service.ts';
+import { acceptedCalls, openCallers, presentAll, underLoad } from './service.ts';
 import { openServiceConnection } from './service-connection.ts';
 import { startVerifierProcess, type VerifierProcess } from './verifier-process.ts';
 
 // One verifier and several on one PostgreSQL, all on this machine, under the load of service.ts: how many verifications a
-// second, and what they cost whom. Every call goes to the next verifier, so a phone's and a desk's are rarely the same one.
+// second, and what they cost whom; then presentations alone, the part that proofs are checked in. Every call goes to the next verifier, so a phone's and a desk's are rarely the same one.
 // The server writes to a disk and syncs each commit.
 
 const USAGE = `npx tsx --conditions=akashi-source bench/instances.ts [--verifiers 1,3] [--seconds 30] [--phones 16] [--write]
@@ -28,7 +28,10 @@ Measures verifications of two facts on one PostgreSQL, which it starts from this
   --write   the figures go to bench/instances.json as well`;
 
 const ROOT = new URL('../', import.meta.url);
-const WARM_UP_SECONDS = 10;
+/** For each verifier: of three, each has a third of the load, and its code takes three times as long to be compiled. */
+const WARM_UP_SECONDS = 15;
+/** For how long verifications are started and accepted whose presentations are measured, well within the two minutes that they live. */
+const ACCEPTING_SECONDS = 15;
 /** Each starts at most 600 verifications a minute, with ten operators. */
 const TENANTS = 24;
 const OPERATORS_EACH = 10;
@@ -39,6 +42,7 @@ export interface InstancesAmounts {
   readonly phones: number;
   readonly seconds: number;
   readonly warmUpSeconds?: number;
+  readonly acceptingSeconds?: number;
   readonly tenants?: number;
 }
 
@@ -55,11 +59,18 @@ export interface InstancesFigures extends Usage {
   readonly loadMs: number;
   /** Of this machine's processors, what all of these had: the less, the more somebody else was measured, too. */
   readonly share: number;
+  /** From the desk that begins to watch to the desk that has read the verdict: starting and accepting came before. */
+  readonly presentations: {
+    readonly passed: number;
+    readonly perSecond: number;
+    readonly perMs: Usage['perMs'];
+  };
 }
 
 /** @throws Error for anything but a pass, wherever */
 export async function measureInstances(amounts: InstancesAmounts, prover: Prover): Promise<InstancesFigures> {
-  const { verifiers: count, phones, seconds, warmUpSeconds = WARM_UP_SECONDS, tenants = TENANTS } = amounts;
+  const { verifiers: count, phones, seconds, tenants = TENANTS } = amounts;
+  const { warmUpSeconds = WARM_UP_SECONDS, acceptingSeconds = ACCEPTING_SECONDS } = amounts;
   const folder = await mkdtemp(join(tmpdir(), 'akashi-instances-'));
   const server = await startPostgresServer({ folder: tmpdir() });
   const verifiers: VerifierProcess[] = [];
@@ -73,11 +84,16 @@ export async function measureInstances(amounts: InstancesAmounts, prover: Prover
     const ports = verifiers.map(({ port }) => port);
     const connection = openServiceConnection(origin, 4 * phones, ports);
     const callers = await openCallers(first, connection, { prover });
-    await underLoad(callers, phones, warmUpSeconds);
+    await underLoad(callers, phones, warmUpSeconds * count);
     const pids = verifiers.map(({ pid }) => pid);
-    const usage = await watchUsage(server, new URL(databaseUrl).pathname.slice(1), pids);
+    const watch = () => watchUsage(server, new URL(databaseUrl).pathname.slice(1), pids);
+    const usage = await watch();
     const { times, loadMs } = await underLoad(callers, phones, seconds);
     const used = await usage.end(times.length);
+    const presentations = await measurePresentations(
+      await acceptedCalls(callers, phones, acceptingSeconds * 1000),
+      { phones, watch },
+    );
     connection.close();
     const at = (share: number) => rounded(quantile(times, share));
     return {
@@ -88,12 +104,24 @@ export async function measureInstances(amounts: InstancesAmounts, prover: Prover
         ((used.perMs.verifier + used.perMs.postgres) * times.length + loadMs) /
           (seconds * 1000 * availableParallelism()),
       ),
+      presentations,
     };
   } finally {
     for (const verifier of verifiers) await verifier.stop();
     await server.stop();
     await rm(folder, { recursive: true });
   }
+}
+
+async function measurePresentations(
+  batch: Awaited<ReturnType<typeof acceptedCalls>>,
+  { phones, watch }: { readonly phones: number; readonly watch: () => ReturnType<typeof watchUsage> },
+): Promise<InstancesFigures['presentations']> {
+  const usage = await watch();
+  const begun = performance.now();
+  const { length: passed } = await presentAll(batch, phones);
+  const perSecond = rounded((passed * 1000) / (performance.now() - begun));
+  return { passed, perSecond, perMs: (await usage.end(passed)).perMs };
 }
 
 async function main(args: readonly string[]): Promise<void> {

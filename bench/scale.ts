@@ -22,15 +22,17 @@ const WAITING_KB = 20;
 
 const RATES = [10, 1_000, 100_000];
 
+const perMs = v.object({
+  verifier: v.number(),
+  answering: v.number(),
+  checking: v.number(),
+  postgres: v.number(),
+});
 const runShape = v.object({
   verifiers: v.number(),
   perSecond: v.number(),
-  perMs: v.object({
-    verifier: v.number(),
-    answering: v.number(),
-    checking: v.number(),
-    postgres: v.number(),
-  }),
+  perMs,
+  presentations: v.object({ perSecond: v.number(), perMs }),
   perWalBytes: v.number(),
   perSyncs: v.number(),
 });
@@ -51,6 +53,7 @@ export function renderScale({ service, machine }: Results, { runs, machine: othe
   const [one, several] = [runs[0], runs.at(-1)];
   if (one === undefined || several === undefined) throw new TypeError('no runs');
   const { load } = service;
+  const alone = [one.presentations, several.presentations];
   const row = (name: string, ...cells: readonly string[]) => `| ${[name, ...cells].join(' | ')} |`;
   const costs = [
     row('', 'SQLite', 'PostgreSQL, one verifier', `PostgreSQL, ${several.verifiers} verifiers`),
@@ -71,6 +74,17 @@ export function renderScale({ service, machine }: Results, { runs, machine: othe
     row(
       'verifications a second in that run',
       ...[service.perSecond, one.perSecond, several.perSecond].map((n) => n.toFixed(0)),
+    ),
+    row(
+      'a presentation alone, the desk that waits for it included: the thread that answers',
+      '',
+      ...alone.map((each) => ms(each.perMs.answering)),
+    ),
+    row('the threads that check proofs', '', ...alone.map((each) => ms(each.perMs.checking))),
+    row('PostgreSQL', '', ...alone.map((each) => ms(each.perMs.postgres))),
+    row(
+      'presentations a second in that run',
+      ...[service.presentationsPerSecond, ...alone.map((each) => each.perSecond)].map((n) => n.toFixed(0)),
     ),
   ];
   const needs = [

@@ -217,27 +217,44 @@ async function presentationsAlone(
   lanes: number,
   seconds: number,
 ): Promise<{ readonly passed: number; readonly seconds: number }> {
-  const waiting = [...callers];
   let [passed, ms] = [0, 0];
   while (ms < seconds * 1000) {
-    const batch: AcceptedCall[] = [];
-    const end = performance.now() + Math.min(ACCEPTING_MS, seconds * 1000);
-    await inLanes(lanes, async () => {
-      if (performance.now() >= end) return false;
-      batch.push(await inTurn(waiting, call));
-      return true;
-    });
+    const batch = await acceptedCalls(callers, lanes, Math.min(ACCEPTING_MS, seconds * 1000));
     const begun = performance.now();
-    await inLanes(lanes, async () => {
-      const accepted = batch.shift();
-      if (accepted === undefined) return false;
-      await present(accepted);
-      passed++;
-      return true;
-    });
+    passed += (await presentAll(batch, lanes)).length;
     ms += performance.now() - begun;
   }
   return { passed, seconds: ms / 1000 };
+}
+
+/** As many as can be started and accepted in so much time. */
+export async function acceptedCalls(
+  callers: readonly Caller[],
+  lanes: number,
+  ms: number,
+): Promise<readonly AcceptedCall[]> {
+  const waiting = [...callers];
+  const batch: AcceptedCall[] = [];
+  const end = performance.now() + ms;
+  await inLanes(lanes, async () => {
+    if (performance.now() >= end) return false;
+    batch.push(await inTurn(waiting, call));
+    return true;
+  });
+  return batch;
+}
+
+/** What each took in milliseconds, until its desk had read the verdict. */
+export async function presentAll(batch: readonly AcceptedCall[], lanes: number): Promise<readonly number[]> {
+  const left = [...batch];
+  const times: number[] = [];
+  await inLanes(lanes, async () => {
+    const accepted = left.shift();
+    if (accepted === undefined) return false;
+    times.push(await present(accepted));
+    return true;
+  });
+  return times;
 }
 
 async function inLanes(lanes: number, step: () => Promise<boolean>): Promise<void> {

@@ -24,10 +24,13 @@ export function addRequestRoutes(app: Hono, verifier: Verifier): void {
   app.get('/v1/requests', async (c) => {
     const call = await authenticateDevice(verifier, c);
     const { tenant, subject, device } = call.device;
+    let waited = false;
     return answerWhenChanged(verifier, c, {
       topic: `subject:${tenant}:${subject}`,
       read: async () => {
-        if (!(await isStillEnrolled(verifier, call))) throw new AkashiError('device_revoked');
+        // The first time right behind the authentication.
+        if (waited && !(await isStillEnrolled(verifier, call))) throw new AkashiError('device_revoked');
+        waited = true;
         const rows = await store.verificationsOfDevice(tenant, device, call.thumbprint, now());
         return { requests: rows.map((row) => deviceView(verifier, row, device)) };
       },

@@ -121,7 +121,7 @@ export interface Store {
 
   // limits
   /**
-   * Takes one from each of these fixed windows, in order, up to the first that has none left. How many granted one,
+   * Takes one from each of these fixed windows of one tenant, in order, up to the first that has none left. How many granted one,
    * and the seconds until that first one's window ends, 0 when all did.
    */
   takeLimits(

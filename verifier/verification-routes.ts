@@ -86,10 +86,13 @@ function isOwn(caller: Caller, row: VerificationRow): boolean {
 }
 
 function watchable(verifier: Verifier, caller: Caller, id: string): Source<Verification> {
+  let waited = false;
   return {
     topic: `verification:${id}`,
     read: async () => {
-      if (!(await isStillAuthentic(verifier, caller))) throw new AkashiError('unauthorized');
+      // The first time right behind the authentication.
+      if (waited && !(await isStillAuthentic(verifier, caller))) throw new AkashiError('unauthorized');
+      waited = true;
       return showDesk(verifier, caller, await visible(verifier, caller, id));
     },
   };
