@@ -1,25 +1,53 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
 const conditions = ['akashi-source', 'import', 'node', 'default'];
 
-export default defineConfig({
-  resolve: { conditions },
-  // No `module`: what stands there is for bundlers, and need not run in Node.
-  // Handed to Node, which adds `import` or `require` by itself: named here, `import` would hold for `require` too.
-  ssr: {
-    resolve: {
-      conditions: ['akashi-source', 'node'],
-      externalConditions: ['akashi-source', 'node'],
+const TOGETHER = ['{circuits,sdk,verifier}/**/*.test.ts'];
+const NEVER = ['**/node_modules/**', '**/dist/**'];
+
+/** Whole worlds, browsers, processes and compilers, and what judges or changes its own process. */
+const ALONE = [
+  '{examples,bench,test}/**/*.test.ts',
+  'circuits/{account,build,claim,facts,member,pin,range,witness}.test.ts',
+  'verifier/command-line.test.ts',
+];
+
+/** @param isolate a process for each file; otherwise processes take file after file, held to leave nothing behind (test/tidy.ts) */
+function project(
+  name: string,
+  isolate: boolean,
+  include: readonly string[],
+  exclude: readonly string[],
+): TestProjectInlineConfiguration {
+  return {
+    resolve: { conditions },
+    // No `module`: what stands there is for bundlers, and need not run in Node.
+    // Handed to Node, which adds `import` or `require` by itself: named here, `import` would hold for `require` too.
+    ssr: {
+      resolve: {
+        conditions: ['akashi-source', 'node'],
+        externalConditions: ['akashi-source', 'node'],
+      },
     },
-  },
+    test: {
+      name,
+      isolate,
+      include: [...include],
+      exclude: [...NEVER, ...exclude],
+      setupFiles: isolate ? [] : ['test/tidy.ts'],
+      pool: 'forks',
+      testTimeout: 60_000,
+      hookTimeout: 120_000,
+    },
+  };
+}
+
+export default defineConfig({
   test: {
-    include: ['{circuits,sdk,verifier,examples,bench,test}/**/*.test.ts'],
-    exclude: ['**/node_modules/**', '**/dist/**'],
     globalSetup: ['test/setup.ts'],
-    pool: 'forks',
     // All cores: by default one is left free, and files run one after the other on two.
     maxWorkers: '100%',
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // By name, and so the long ones first.
+    projects: [project('alone', true, ALONE, []), project('together', false, TOGETHER, ALONE)],
   },
 });

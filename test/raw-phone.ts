@@ -38,7 +38,7 @@ import {
   newClaims,
   newPin,
 } from './harness.ts';
-import { prover } from './proofs.ts';
+import { prove } from './proofs.ts';
 import { keepSecret } from './run.ts';
 
 // A phone written anew from docs/protocol.md, without the SDK: it gives everything it knows away and does whatever an
@@ -308,7 +308,7 @@ export async function presentationOf(
   const facts: WirePresentation['facts'] = [];
   for (const [index, asked] of open.facts.entries()) {
     const { fact } = asked;
-    const proof = await prover.prove(fact, witnessOf(phone, fact, asked, boundChallenge(open, index, code)));
+    const proof = await prove(fact, witnessOf(phone, fact, asked, boundChallenge(open, index, code)));
     facts.push(factOf(phone, asked, proof));
   }
   return { attempt: open.attempt, ...(code === null ? {} : { code }), facts };

@@ -1,11 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startPostgres } from '../verifier/postgres-server.ts';
+import { startPostgres, temporary } from '../verifier/postgres-server.ts';
 import { listedSecrets, RUN_FOLDER, secretsFile, tracesFolder } from './run.ts';
 import { filesBelow, searchFolder } from './search.ts';
 
-// Around the whole run of the tests: makes its folder, starts a PostgreSQL server, and at the end looks through every database, log, metric and
+// Around the whole run of the tests: makes its folder (databases in memory where there is room), starts a PostgreSQL server, and at the end looks through every database, log, metric and
 // span in it for the PINs, account numbers, holder secrets, codes and tokens that the tests used, and through what is no database for ids as
 // well. A find fails the run, and the folder stays.
 
@@ -13,7 +13,8 @@ export async function setup(): Promise<() => Promise<void>> {
   const out = fileURLToPath(new URL('../out/', import.meta.url));
   mkdirSync(out, { recursive: true });
   const run = mkdtempSync(join(out, 'test-run-'));
-  mkdirSync(tracesFolder(run));
+  const traces = mkdtempSync(join(temporary(), 'akashi-traces-'));
+  symlinkSync(traces, tracesFolder(run));
   writeFileSync(secretsFile(run), '', { mode: 0o600 });
   process.env[RUN_FOLDER] = run;
   const stopPostgres = await startPostgres();
@@ -31,6 +32,6 @@ export async function setup(): Promise<() => Promise<void>> {
     console.log(
       `No trace of ${secrets.length} secrets in ${files.length} databases, logs, metrics and spans of this run.`,
     );
-    rmSync(run, { recursive: true });
+    for (const folder of [run, traces]) rmSync(folder, { recursive: true });
   };
 }

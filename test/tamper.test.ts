@@ -15,7 +15,7 @@ import { decodeJwt } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Attempts, attemptsOf, type OpenAttempt, type Outcome } from './attempt.ts';
 import { newAccount, openWorld, policyOf, type TestTenant, type World } from './harness.ts';
-import { prover } from './proofs.ts';
+import { prove } from './proofs.ts';
 import {
   type Asked,
   boundChallenge,
@@ -114,7 +114,7 @@ async function presentationFrom<F extends FactId>(
   const [asked] = facts;
   if (asked === undefined) throw new TypeError('a request has a fact');
   const inputs = witnessOf(phone, fact, asked, boundChallenge(open, 0, code));
-  const proof = await prover.prove(fact, change(inputs, phone));
+  const proof = await prove(fact, change(inputs, phone));
   return { attempt, code, facts: [factOf(phone, asked, proof)] };
 }
 

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
   ACCOUNTS_SCHEMA,
@@ -17,6 +16,7 @@ import { createApp } from './app.ts';
 import type { ProofChecker } from './checker.ts';
 import type { Issuers } from './issuers.ts';
 import { createDevelopmentKeys, type Keys, openKeys } from './keys.ts';
+import { temporary } from './postgres-server.ts';
 import type { ReadDocument } from './remote-document.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 import type { Store } from './store.ts';
@@ -52,7 +52,7 @@ export interface WorldOptions {
 
 export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const { read = nobody, checker, openStore } = options;
-  const folder = await mkdtemp(join(tmpdir(), 'akashi-app-'));
+  const folder = await mkdtemp(join(temporary(), 'akashi-app-'));
   const store = (await openStore?.()) ?? openSqliteStore({ file: join(folder, 'akashi.db') });
   const clock = { now: 1_900_000_000 };
   const keys =

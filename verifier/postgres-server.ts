@@ -94,8 +94,8 @@ async function stop(server: ChildProcess, folder: string): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
 }
 
-/** In memory where there is room: the server syncs each commit, and what the tests hold it to is no power cut. */
-function temporary(): string {
+/** In memory where there is room: databases sync each commit, and what the tests hold them to is no power cut. */
+export function temporary(): string {
   try {
     const { bavail, bsize } = statfsSync(MEMORY);
     return bavail * bsize >= MEMORY_ROOM ? MEMORY : tmpdir();

@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { temporary } from './postgres-server.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 import type { Store } from './store.ts';
 import type { StoreHarness } from './store-fixtures.ts';
@@ -8,7 +8,7 @@ import { race, StorePeer } from './store-peers.ts';
 
 /** A folder of its own for one test, and what removes it. */
 export async function temporaryFolder(): Promise<{ folder: string; remove: () => Promise<void> }> {
-  const folder = await mkdtemp(join(tmpdir(), 'akashi-store-'));
+  const folder = await mkdtemp(join(temporary(), 'akashi-store-'));
   return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
 }
 
