@@ -74,6 +74,8 @@ export class Room {
       this.#databases = Array.from({ length: VERIFIERS }, () => this.#connect());
       this.#reader = new Client(this.#file, { readonly: true });
     }
+    // Of the whole file, and each seed begins at the same time.
+    this.writer.exec('DELETE FROM jtis; UPDATE epochs SET jtis_until = 0');
     const from = (this.#seeds % SEEDS_PER_FILE) * DEVICES;
     this.#seeds += 1;
     return this.means.deviceKeys.slice(from, from + DEVICES);

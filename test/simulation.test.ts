@@ -161,9 +161,11 @@ test('a store that passes what was reported meanwhile is seen', async () => {
 
 test('a verifier that answers before it has written is seen', async () => {
   const hasty = changed((store) => ({
-    async decline(tenant, verification, _, now) {
+    async decline(tenant, verification, device, now) {
       const row = await store.verification(tenant, verification, now);
       if (row === undefined || row.state === 'done') return 'verification_over';
+      const own = await store.devicesOfSubject(tenant, row.subject, now);
+      if (!own.some((one) => one.device === device)) return 'not_found';
       return { ...row, state: 'done', verdict: 'declined', request: null, attempt: null };
     },
   }));
