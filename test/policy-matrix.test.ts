@@ -15,7 +15,7 @@ import {
   issueClaims,
   makePresentation,
 } from '../verifier/phone-fixtures.ts';
-import { endProver } from '../verifier/prover-fixtures.ts';
+import { prove } from './proofs.ts';
 
 // Every policy of the example against every subset of what it can ask for, with good proofs of all of it: a subset passes
 // exactly where the policy as it is written is met, read here by a few lines of its own, and no other does. Once on a quiet
@@ -43,7 +43,7 @@ beforeAll(async () => {
     const put = await send(world, 'POST', '/v1/policies', { token: bank.apiKey, body });
     expect(put.status, put.text).toBe(200);
   }
-  phone = await enrolPhone(world, bank, SUBJECT, PIN);
+  phone = await enrolPhone(world, bank, SUBJECT, PIN, prove);
   account = await issueAccount(world, bank, phone);
   const vouched = [
     { schema: CUSTOMER, values: { since: '2014-08-20' } },
@@ -53,10 +53,7 @@ beforeAll(async () => {
   claims = await Promise.all(vouched.map((each) => issueClaims(world, bank, phone, each)));
   ({ passkey } = await addPasskeyTo(phone));
 });
-afterAll(async () => {
-  await world.close();
-  await endProver();
-});
+afterAll(() => world.close());
 
 /** Whether these meet a policy, by what it says. */
 function meets(

@@ -133,7 +133,13 @@ export interface EnrolledPhone extends Phone {
   readonly subject: string;
   readonly pinKey: bigint;
   readonly receipt: string;
+  readonly prove: Prove;
 }
+
+export type Prove = <F extends FactId>(fact: F, inputs: CircuitInputs<F>) => Promise<WireProof>;
+
+/** snarkjs proves unless another prover is given: the verifier is held against something other than our own. */
+const proveBySnarkjs: Prove = async (fact, inputs) => (await prove(fact, inputs)).proof;
 
 /** A phone, enrolled for a subject with a PIN. */
 export async function enrolPhone(
@@ -141,6 +147,7 @@ export async function enrolPhone(
   tenant: TenantFixture,
   subject: string,
   pin: string,
+  proveFact: Prove = proveBySnarkjs,
 ): Promise<EnrolledPhone> {
   const phone = await newPhone(world);
   const token = await enrolmentToken(world, tenant, subject);
@@ -150,7 +157,8 @@ export async function enrolPhone(
     holder: phone.holder.toString(),
     commitment: pinCommitment(pinKey, phone.holderSecret).toString(),
   });
-  return { ...phone, device, subject, pinKey, receipt: textOf(registered, 'receipt') };
+  const receipt = textOf(registered, 'receipt');
+  return { ...phone, device, subject, pinKey, receipt, prove: proveFact };
 }
 
 /** The OPRF for a PIN. @throws TypeError when the verifier refuses */
@@ -323,7 +331,7 @@ export function attemptOf(answer: Answer): {
 
 export function provePin(phone: EnrolledPhone, bound: bigint, pinKey = phone.pinKey): Promise<WireProof> {
   const { holderSecret } = phone;
-  return proveFact('pin', { challenge: bound, pinKey, holderSecret });
+  return phone.prove('pin', { challenge: bound, pinKey, holderSecret });
 }
 
 /** The proof that puts a new PIN in the place of the old one. */
@@ -351,7 +359,7 @@ function proveAccount(
 ): Promise<WireProof> {
   if (account === undefined) throw new TypeError('the request asks for an account');
   const { accountKey, index, siblings } = account;
-  return proveFact('account', {
+  return phone.prove('account', {
     challenge: bound,
     scope: BigInt(entry.scope),
     reveal: entry.accountRef === '0' ? 0n : 1n,
@@ -384,10 +392,6 @@ function proveClaim(
     holderSecret: phone.holderSecret,
   };
   return entry.fact === 'range'
-    ? proveFact('range', { ...inputs, ...encodeBounds(entry.claim, entry) })
-    : proveFact('member', { ...inputs, ...encodeValues(entry.claim, entry.values) });
-}
-
-async function proveFact<F extends FactId>(fact: F, inputs: CircuitInputs<F>): Promise<WireProof> {
-  return (await prove(fact, inputs)).proof;
+    ? phone.prove('range', { ...inputs, ...encodeBounds(entry.claim, entry) })
+    : phone.prove('member', { ...inputs, ...encodeValues(entry.claim, entry.values) });
 }
