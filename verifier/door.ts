@@ -77,7 +77,7 @@ export class Door {
 
   /**
    * Refuses a connection by its first bytes with what is made at once: to hand it to HTTP and the app for the same answer
-   * takes five times as long. Health is answered.
+   * takes more than twice as long. Health is answered.
    */
   #look(socket: Socket, letIn: (socket: Socket) => void): void {
     // Whoever leaves before it is answered.
