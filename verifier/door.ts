@@ -10,9 +10,9 @@ import type { Verifier } from './verifier.ts';
 // Connections before anything is read of them. Under more calls than can be done, each on a connection of its own, what a
 // refusal costs decides how soon everybody has one.
 
-/** Calls that go on before connections are looked for again: what they do next takes the thread for some milliseconds. */
-const RELEASED = 4;
-/** Who was let in waits for no more connections than these: 256 come for each call that is worked on. */
+/** Calls that go on before connections are looked for again: each takes the thread for some milliseconds. Two of them: a fifth more work, refusals a fifth later. */
+const RELEASED = 1;
+/** Who was let in waits for no more connections than these: 1024 come for each call that is worked on. */
 const TURNS_MAX = 1024;
 /** Who is refused and does not close the connection: half of a call may be on its way, and unread it would reset the answer. */
 const LINGER_MS = 2000;
