@@ -1,7 +1,6 @@
 import { drizzle } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import { type Dialect, postgresDialect } from './dialects.ts';
-import { type Answer, Exchange, type NamedStatement, readRows } from './postgres-exchange.ts';
 import { poolFull } from './postgres-faults.ts';
 import type { Scope, Statement, Step, Values, Verb } from './statement.ts';
 
@@ -39,41 +38,29 @@ interface Prepared {
   execute(values: Values): Promise<unknown>;
 }
 
-type Ask = (statement: NamedStatement, values: readonly unknown[]) => Promise<Answer>;
-
 /**
  * Statements as drizzle builds them, once for all connections: building one takes longer than running it. Their names are
  * the same everywhere, since a server keeps prepared statements by name, for each connection.
  */
 class Statements {
   readonly #built = new Map<Statement, Prepared>();
-  readonly #named = new Map<string, NamedStatement>();
   readonly #dialect: Dialect;
-  #ask: Ask | undefined;
+  #client: pg.PoolClient | undefined;
 
   constructor() {
-    // In the place of the driver's client: drizzle hands over text and values, and reads what it is given for the rows.
-    const query = async (
-      { name = '', text, rowMode }: pg.QueryConfig & { rowMode?: 'array' },
-      values: unknown[],
-    ) => {
-      const statement = this.#named.get(name) ?? { name, text, hasRows: rowMode === 'array' };
-      this.#named.set(name, statement);
-      const answer = await this.#ask?.(statement, values);
-      return answer && { rows: readRows(statement, answer), rowCount: answer.count };
-    };
+    const query = (config: pg.QueryConfig, values: unknown[]) => this.#client?.query(config, values);
     this.#dialect = postgresDialect(drizzle({ client: { query } as unknown as pg.PoolClient }));
   }
 
-  execute(ask: Ask, statement: Statement, values: Values): Promise<unknown> {
+  execute(client: pg.PoolClient, statement: Statement, values: Values): Promise<unknown> {
     let built = this.#built.get(statement);
     if (built === undefined) {
       const made = statement.make(this.#dialect) as { prepare(name: string): Prepared };
       built = made.prepare(`akashi_${this.#built.size + 1}`);
       this.#built.set(statement, built);
     }
-    // drizzle hands its text over before it returns.
-    this.#ask = ask;
+    // drizzle hands its text to the driver before it returns.
+    this.#client = client;
     return built.execute(values);
   }
 }
@@ -85,13 +72,8 @@ class Statements {
 export class PostgresConnection {
   readonly client: pg.PoolClient;
   readonly #statements: Statements;
-  readonly #prepared = new Set<string>();
-  /** What is asked in this turn of the event loop. */
-  #exchange: Exchange | undefined;
   /** What was sent since the verb began, in order. */
   #sent: Promise<unknown>[] = [];
-  /** Of the transaction that is open. */
-  #committed: Promise<Answer> | undefined;
   /** Scope of the session, and of the transaction that is open; not known at first and after a fault. */
   #sessionScope: Settings | undefined;
   #localScope: Settings | undefined;
@@ -113,31 +95,19 @@ export class PostgresConnection {
   write<R>(scope: Scope, verb: Verb<R>, commit: { asked: boolean }): Promise<R> {
     return this.#surely(async () => {
       this.#localScope = this.#sessionScope;
-      this.#committed = undefined;
-      void this.#send(this.#ask(BEGIN));
-      this.#enter(scope, 'LOCAL');
-      const result = await this.#run(verb, 'LOCAL', commit);
-      const { command } = await (this.#committed ?? this.#commit(commit));
+      this.#enter(scope, 'LOCAL', 'BEGIN ISOLATION LEVEL READ COMMITTED');
+      const result = await this.#run(verb, 'LOCAL');
+      commit.asked = true;
+      const { command } = await this.#send(() => this.client.query('COMMIT'));
       if (command !== 'COMMIT') throw new Error('the transaction was undone by the server');
       return result;
     });
   }
 
-  #commit(commit: { asked: boolean }): Promise<Answer> {
-    commit.asked = true;
-    this.#committed = this.#send(this.#ask(COMMIT));
-    return this.#committed;
-  }
-
   /** One after the other, and all answered at the end. */
-  async #run<R>(verb: Verb<R>, hold: Hold, commit?: { asked: boolean }): Promise<R> {
+  async #run<R>(verb: Verb<R>, hold: Hold): Promise<R> {
     let next = verb.next();
-    while (!next.done) {
-      if (commit?.asked) throw new TypeError('a statement behind the last one');
-      const answer = this.#answer(next.value, hold);
-      if (commit !== undefined && 'last' in next.value) void this.#commit(commit);
-      next = verb.next(await answer);
-    }
+    while (!next.done) next = verb.next(await this.#answer(next.value, hold));
     return next.value;
   }
 
@@ -158,71 +128,57 @@ export class PostgresConnection {
   #answer(step: Step, hold: Hold): unknown {
     if (step.ask === 'scope') return this.#enter(step.scope, hold);
     if (step.ask === 'together') return Promise.all(step.steps.map((one) => this.#answer(one, hold)));
-    if (step.ask === 'queue') return void this.#send(this.#ask(QUEUE, step.line));
-    if (step.ask === 'next')
-      return this.#send(this.#ask(NEXT, step.line)).then((answer) => readRows(NEXT, answer)[0]?.[0] === true);
+    if (step.ask === 'queue') return void this.#send(() => this.client.query(QUEUE, [step.line]));
+    if (step.ask === 'next') {
+      const answer = this.#send(() => this.client.query<{ next: boolean }>(NEXT, [step.line]));
+      return answer.then(({ rows }) => rows[0]?.next === true);
+    }
     const { statement, values } = step;
-    const ask: Ask = (named, parameters) => this.#ask(named, ...parameters);
-    const answer = this.#send(this.#statements.execute(ask, statement, values));
+    const answer = this.#send(() => this.#statements.execute(this.client, statement, values));
     if (step.ask === 'none') return undefined;
     if (step.ask === 'count') return answer.then((result) => (result as pg.QueryResult).rowCount ?? 0);
     return step.ask === 'one' ? answer.then((rows) => (rows as readonly unknown[])[0]) : answer;
   }
 
-  /** What is asked in one turn of the event loop goes in one message. */
-  #ask(statement: NamedStatement, ...values: readonly unknown[]): Promise<Answer> {
-    if (this.#exchange === undefined) {
-      const exchange = new Exchange(this.#prepared);
-      this.#exchange = exchange;
-      process.nextTick(() => {
-        this.#exchange = undefined;
-        this.client.query(exchange);
-      });
-    }
-    return this.#exchange.ask(statement, values);
-  }
-
-  /** Whoever waits for it is told; those for whom nobody waits are asked at the end. */
-  #send<T>(answer: Promise<T>): Promise<T> {
+  /** `ask` hands its text to the driver before it returns, as drizzle does: so the order here is the order there. */
+  #send<T>(ask: () => Promise<T>): Promise<T> {
+    const { stream } = this.client.connection;
+    // What is sent in one turn of the event loop goes in one piece.
+    stream.cork();
+    process.nextTick(() => stream.uncork());
+    const answer = ask();
+    // Whoever waits for it is told; those for whom nobody waits are asked at the end.
     answer.catch(() => {});
     this.#sent.push(answer);
     return answer;
   }
 
-  /** Sets the scope, where it is another one than before. */
-  #enter(scope: Scope, hold: Hold): void {
-    const { tenant, key, upkeep } = settingsOf(scope);
+  /** Sends what leads from the scope that it is in to this one, behind `first`, in one message. */
+  #enter(scope: Scope, hold: Hold, ...first: string[]): void {
+    const settings = settingsOf(scope);
     const known = hold === 'LOCAL' ? this.#localScope : this.#sessionScope;
-    if (known?.tenant === tenant && known.key === key && known.upkeep === upkeep) return;
-    const settings = { tenant, key, upkeep };
     if (hold === 'LOCAL') this.#localScope = settings;
     else this.#sessionScope = settings;
-    void this.#send(this.#ask(SCOPE, tenant, key, upkeep, hold === 'LOCAL'));
+    const commands = [...first];
+    for (const name of SETTINGS) {
+      if (known?.[name] === settings[name]) continue;
+      commands.push(`SET ${hold} akashi.${name} TO ${pg.escapeLiteral(settings[name])}`);
+    }
+    if (commands.length > 0) void this.#send(() => this.client.query(commands.join('; ')));
   }
 }
 
 /** Until the end of the transaction, or until another one is set. */
 type Hold = 'LOCAL' | 'SESSION';
 
-type Settings = Readonly<Record<'tenant' | 'key' | 'upkeep', string>>;
+const SETTINGS = ['tenant', 'key', 'upkeep'] as const;
+type Settings = Readonly<Record<(typeof SETTINGS)[number], string>>;
 
-const BEGIN = { name: 'akashi_begin', text: 'BEGIN ISOLATION LEVEL READ COMMITTED', hasRows: false };
-const COMMIT = { name: 'akashi_commit', text: 'COMMIT', hasRows: false };
-const SCOPE = {
-  name: 'akashi_scope',
-  text: "SELECT set_config('akashi.tenant', $1, $4), set_config('akashi.key', $2, $4), set_config('akashi.upkeep', $3, $4)",
-  hasRows: false,
-};
 /** Locks of the transaction by name. Two names with one number only wait for each other without need. */
-const QUEUE = {
-  name: 'akashi_queue',
-  text: 'SELECT pg_advisory_xact_lock(hashtextextended($1, 4202))',
-  hasRows: false,
-};
-const NEXT: NamedStatement = {
+const QUEUE = { name: 'akashi_queue', text: 'SELECT pg_advisory_xact_lock(hashtextextended($1, 4202))' };
+const NEXT = {
   name: 'akashi_next',
   text: 'SELECT pg_try_advisory_xact_lock(hashtextextended($1, 4202)) AS next',
-  hasRows: true,
 };
 
 /** All three: a scope takes the place of the one before. */

@@ -122,7 +122,7 @@ describe('a connection that is cut', () => {
 
   it('behind the commit lets nothing run again: the try stays counted, once', async () => {
     await enrolled(store, 'phone');
-    cable.cutBehind('akashi_commit\0');
+    cable.cutBehind('COMMIT\0');
     await expect(store.countEvaluation(evaluation('a'), NOW)).rejects.toMatchObject({ code: 'busy' });
     await expect.poll(triesOf).toBe(1);
     expect((await events(store)).filter((event) => event === 'pin.evaluated')).toHaveLength(1);
@@ -175,7 +175,7 @@ describe('a connection that is cut', () => {
     await enrolled(store, 'phone');
     await accepted(store, 'v');
     await store.consumeAttempt(use('v'), NOW);
-    cable.cutBehind('akashi_commit\0');
+    cable.cutBehind('COMMIT\0');
     await expect(store.recordResult(result('v'), NOW)).rejects.toMatchObject({ code: 'busy' });
     const row = async () => (await store.verification('bank', id('v'), NOW))?.verdict;
     await expect.poll(row).toBe('passed');

@@ -39,13 +39,14 @@ storeContract(
 it('searches no table of postgres row by row, whatever row-level security adds', async () => {
   await database.empty();
   const texts = new Set<string>();
-  const parse = vi.spyOn(pg.Connection.prototype, 'parse').mockImplementation(function (
-    this: pg.Connection,
-    ...args
+  const query = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (
+    this: pg.Client,
+    ...args: unknown[]
   ) {
-    const [{ text }] = args;
+    const [first] = args;
+    const text = typeof first === 'object' && first !== null && 'text' in first ? String(first.text) : '';
     if (/^(?:select|update|delete|with) /.test(text)) texts.add(text);
-    return original.apply(this, args);
+    return Reflect.apply(original, this, args);
   });
   const watched = await openTestStore(database);
   await addTenants(watched);
@@ -53,7 +54,7 @@ it('searches no table of postgres row by row, whatever row-level security adds',
   await unclaimedPass(watched, 'pass');
   await started(watched, 'open');
   await watched.close();
-  parse.mockRestore();
+  query.mockRestore();
   const searched = await plansOf([...texts]);
   expect(searched.length).toBeGreaterThan(30);
   // What is due is read in the order of its own index.
@@ -71,7 +72,7 @@ const INDEXES = [
   'verifications_live',
   'devices_by_subject',
 ];
-const { parse: original } = pg.Connection.prototype;
+const { query: original } = pg.Client.prototype;
 
 /** Many more of what there is, so that one index is better than another. */
 const CROWD = `

@@ -25,12 +25,7 @@ export type Scope = { readonly tenant: string } | { readonly key: Uint8Array | s
 
 /** What a verb asks of its database. */
 export type Step =
-  | {
-      readonly ask: 'one' | 'all' | 'count' | 'none';
-      readonly statement: Statement;
-      readonly values: Values;
-      readonly last?: true;
-    }
+  | { readonly ask: 'one' | 'all' | 'count' | 'none'; readonly statement: Statement; readonly values: Values }
   | { readonly ask: 'scope'; readonly scope: Scope }
   | { readonly ask: 'together'; readonly steps: readonly Step[] }
   | { readonly ask: 'queue'; readonly line: string }
@@ -98,18 +93,6 @@ export function command(make: (dialect: Dialect) => { prepare(): { run(): unknow
 /** What follows is in this scope. The scope of a verb's beginning is set where it is bound (store-verbs.ts, store-writes.ts). */
 export function* within(scope: Scope): Verb<void> {
   yield { ask: 'scope', scope };
-}
-
-/**
- * A verb of one statement, with which a transaction ends whatever it finds: its commit is asked for in the same message. When
- * that has no answer, nobody knows whether it stands, so the verb is not run again: for one whose caller may ask again.
- */
-export function* lastly<R>(verb: Verb<R>): Verb<R> {
-  const first = verb.next();
-  if (first.done || !('statement' in first.value)) throw new TypeError('one statement');
-  const end = verb.next(yield { ...first.value, last: true });
-  if (!end.done) throw new TypeError('one statement');
-  return end.value;
 }
 
 type Results<V extends readonly Verb<unknown>[]> = {

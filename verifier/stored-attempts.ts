@@ -1,7 +1,7 @@
 import type { Actor, AttemptResult, VerificationRow } from './records.ts';
 import { type Transaction, together, type Verb } from './statement.ts';
 import { BOUNDS, type Store } from './store.ts';
-import { holdActiveDevice, useJti } from './stored-devices.ts';
+import { consumeJti, holdActiveDevice } from './stored-devices.ts';
 import { usePasskey } from './stored-passkeys.ts';
 import { resetTries } from './stored-pins.ts';
 import { addressed } from './stored-requests.ts';
@@ -28,7 +28,7 @@ export function* consumeAttempt(
   if (row.state === 'done') return 'verification_over';
   const { attemptNonce } = row;
   if (row.attempt !== attempt || attemptNonce === null) return 'attempt_used';
-  if (!(yield* useJti(tenant, device, jti, jtiExpiresAt))) return 'unauthorized';
+  if (!(yield* consumeJti(tx, tenant, device, jti, jtiExpiresAt))) return 'unauthorized';
   const used = yield* change(tx, row, {
     ...{ attempt: null, attemptNonce: null },
     ...{ lastAttempt: attempt, attemptsUsed: row.attemptsUsed + 1 },

@@ -5,7 +5,6 @@ import {
   command,
   inserted,
   insertedOnce,
-  lastly,
   selection,
   type Transaction,
   type Verb,
@@ -149,11 +148,6 @@ export function* consumeJti(
   jti: string,
   expiresAt: number,
 ): Verb<boolean> {
-  return (yield* lastly(addJti.count({ tenant, device, jti, expiresAt }))) > 0;
-}
-
-/** {@link consumeJti} in the transaction of what it is for. */
-export function* useJti(tenant: string, device: string, jti: string, expiresAt: number): Verb<boolean> {
   return (yield* addJti.count({ tenant, device, jti, expiresAt })) > 0;
 }
 
