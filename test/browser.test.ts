@@ -218,9 +218,8 @@ describe.each(BROWSERS)('a phone page in %s', (_, openBrowser) => {
     const pin = await enrolled();
     expect(await tell('prepareAndAbort', [LONG])).toEqual({ verdict: null });
     await page.reload();
-    site.asked.clear();
     await tell('open', [world.origin]);
-    await vi.waitUntil(() => [...site.asked].some((path) => /prover-curve/.test(path)), { timeout: 20_000 });
+    await vi.waitUntil(() => tell('isBindingLoaded', []), { timeout: 20_000, interval: 100 });
     const { verification, code } = await started();
     site.down = true;
     const presented = await tell('present', [verification, code, pin]);

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type DpopCall, signDpop } from '@akashi/circuits';
 import { ORIGIN, type World } from '../verifier/app-fixtures.ts';
-import { newNonce } from '../verifier/device-auth.ts';
+import { newNonce } from '../verifier/nonce.ts';
 import type { Phone } from '../verifier/phone-fixtures.ts';
 import type { Flaw } from './fuzz-routes.ts';
 

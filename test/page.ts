@@ -30,6 +30,8 @@ export interface PhonePage {
   removePasskeys(): Promise<PasskeyResult>;
   canMakePasskeys(): Promise<boolean>;
   history(): Promise<readonly string[]>;
+  /** Whether the code that binds proofs came ahead, with all that it needs. */
+  isBindingLoaded(): boolean;
   /** What the browser's policy refused so far. */
   violations(): readonly string[];
 }
@@ -47,6 +49,14 @@ const violations: string[] = [];
 document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
   violations.push(`${violatedDirective} ${blockedURI}`);
 });
+
+// One piece after the other is loaded ahead: when the next one waits for an idle moment, the last one is there in full.
+const rest = requestIdleCallback;
+let bindingLoaded = false;
+globalThis.requestIdleCallback = (work, options) => {
+  bindingLoaded ||= performance.getEntriesByType('resource').some(({ name }) => /prover-curve/.test(name));
+  return rest(work, options);
+};
 
 const storage = indexedDbStorage({ name: 'test' });
 const prover = workerProver({
@@ -142,6 +152,7 @@ const page: PhonePage = {
     ),
   canMakePasskeys: () => opened().canMakePasskeys(),
   history: async () => (await opened().history()).map(({ outcome }) => outcome),
+  isBindingLoaded: () => bindingLoaded,
   violations: () => violations,
 };
 

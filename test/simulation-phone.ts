@@ -12,7 +12,7 @@ import {
   verifyJws,
 } from '@akashi/circuits';
 import { base64url, decodeJwt } from 'jose';
-import { newNonce } from '../verifier/device-auth.ts';
+import { newNonce } from '../verifier/nonce.ts';
 import type { Answer, Client, Intent, Message, Presented } from './simulation-network.ts';
 import { ORIGIN } from './simulation-room.ts';
 import type { World } from './simulation-world.ts';

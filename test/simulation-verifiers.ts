@@ -18,6 +18,8 @@ export class Verifiers {
   readonly #world: World;
   readonly #turns: Turns;
   readonly #sabotage: Sabotage;
+  /** Seconds by which each is ahead of the world's time, or behind. */
+  readonly #clocks: number[] = [];
   readonly #processes: ({ readonly app: Hono; readonly store: Store } | undefined)[] = [];
 
   constructor(world: World, turns: Turns, sabotage: Sabotage) {
@@ -42,6 +44,15 @@ export class Verifiers {
     return this.#processes[verifier]?.store;
   }
 
+  /** By the clock of its machine, which outlives a process. */
+  now(verifier: number): number {
+    return this.#world.now + (this.#clocks[verifier] ?? 0);
+  }
+
+  setClock(verifier: number, ahead: number): void {
+    this.#clocks[verifier] = ahead;
+  }
+
   die(verifier: number): void {
     this.#processes[verifier] = undefined;
   }
@@ -53,7 +64,7 @@ export class Verifiers {
     const plain = storeOn(new TurnDatabase(room.database(verifier), this.#turns));
     const store = this.#sabotage.store?.(plain, world) ?? plain;
     const checker = this.#sabotage.checker?.(ledger) ?? ledger;
-    const now = () => world.now;
+    const now = () => this.now(verifier);
     const log = () => {};
     const read = async () => {
       throw new Error('nobody publishes here');

@@ -11,7 +11,7 @@ import type { World } from './simulation-world.ts';
 
 const SEEDS = 600;
 /** In so many seeds each fault must be seen. */
-const SEEDS_TO_SEE = 150;
+const SEEDS_TO_SEE = 400;
 
 let means: Means;
 beforeAll(async () => {
@@ -45,6 +45,7 @@ test(`${SEEDS} seeds, and nothing is violated`, { timeout: 600_000 }, async () =
     '409 attempt_used',
     '403 pin_locked',
     '401 unauthorized',
+    '401 use_dpop_nonce',
     '404 not_found',
     '500 internal',
   ])

@@ -9,7 +9,7 @@ import { furnish, World } from './simulation-world.ts';
 
 // A life of verifications from one number. The real app runs in several verifiers over one real database file; the scheduler
 // alone says what happens next: which message is delivered, repeated or lost, which transaction is run or fails, which
-// verifier dies or comes back, how much time passes. The same seed does the same again, step by step.
+// verifier dies or comes back, how much time passes, whose clock is wrong. The same seed does the same again, step by step.
 
 export interface Outcome {
   readonly seed: number;
@@ -23,8 +23,8 @@ export interface Outcome {
 const CALLS = { usual: 20, long: 60, oneIn: 6 } as const;
 /** Of one client at a time. */
 const OUTSTANDING = 2;
-/** An unclaimed pass and a session outlive each verification. */
-const END_SECONDS = [900, 700] as const;
+/** A verification that was started by the clock that was furthest ahead; then a pass that nobody claimed. */
+const END_SECONDS = [5000, 700] as const;
 
 /** How soon a flight goes on, by where it stands: what is slow lets much come in between. */
 const PATIENCE = { read: 4, write: 1.5, proofs: 0.5 } as const;
@@ -34,6 +34,16 @@ const PASSING = [
   [40, 9],
   [3, 70],
   [1, 400],
+] as const;
+
+/** Seconds by which a verifier's clock is ahead from then on. */
+const CLOCKS = [
+  [8, 0],
+  [2, 40],
+  [2, -40],
+  [1, 400],
+  [1, -400],
+  [1, 4000],
 ] as const;
 
 type Step = () => Promise<void> | void;
@@ -128,6 +138,7 @@ class Scheduler {
       [over ? 0 : 0.06 * up.length, () => this.#crash(pick(up))],
       [down.length === 0 ? 0 : 1 / (1 + up.length), () => this.#start(pick(down))],
       [over || up.length === 0 ? 0 : 0.2, () => this.#keepHouse(pick(up))],
+      [over || up.length === 0 ? 0 : 0.03, () => this.#setClock(pick(up), this.#chance.weighed(CLOCKS))],
       [over ? 0 : 0.5, () => this.#pass(this.#chance.weighed(PASSING))],
     ];
   }
@@ -228,6 +239,11 @@ class Scheduler {
     this.#verifiers.start(verifier);
   }
 
+  #setClock(verifier: number, ahead: number): void {
+    this.#verifiers.setClock(verifier, ahead);
+    this.note(`the clock of verifier ${verifier} is ${ahead} s ahead`);
+  }
+
   #pass(seconds: number): void {
     this.#world.now += seconds;
     this.note(`${seconds} s pass`);
@@ -241,7 +257,7 @@ class Scheduler {
     const upkeep: { readonly verifier: number; fault?: unknown } = { verifier };
     this.#upkeep.set(flight, upkeep);
     await this.#turns.begin(flight, async () => {
-      for (const part of [() => store?.sweep(this.#world.now), () => store?.linkAudit()]) {
+      for (const part of [() => store?.sweep(this.#verifiers.now(verifier)), () => store?.linkAudit()]) {
         await part()?.catch((cause: unknown) => {
           if (!flight.faulted) upkeep.fault = cause;
         });

@@ -11,7 +11,7 @@ import {
   type TenantFixture,
   type World,
 } from './app-fixtures.ts';
-import { NONCE_SECONDS, newNonce, nonceExpiry } from './device-auth.ts';
+import { NONCE_SECONDS, newNonce, nonceExpiry } from './nonce.ts';
 import { type EnrolledPhone, enrolPhone, newDeviceKey, newPhone } from './phone-fixtures.ts';
 
 let world: World;
@@ -143,6 +143,34 @@ describe('the nonce', () => {
     }
     const nonce = newNonce(nonceKey, now - NONCE_SECONDS + 1);
     expect((await phone.call('GET', status, undefined, { nonce })).status).toBe(200);
+  });
+
+  test('goes on where a clock was ahead: the database refuses what is older, and nothing is good twice', async () => {
+    const used = base64url.encode(randomBytes(16));
+    const nonce = (of: number) => newNonce(world.keys.nonceKey, of);
+    const call = (changes: { jti?: string; nonce: string }) => phone.call('GET', status, undefined, changes);
+    const right = world.clock.now;
+    expect((await call({ jti: used, nonce: nonce(right) })).status).toBe(200);
+    // Twice: what is over is marked, and forgotten the next time.
+    world.clock.now = right + 3600;
+    await world.store.sweep(world.clock.now);
+    expect((await call({ nonce: nonce(world.clock.now) })).status).toBe(200);
+    world.clock.now += 60;
+    await world.store.sweep(world.clock.now);
+    world.clock.now = right;
+    const jti = base64url.encode(randomBytes(16));
+    const late = await call({ jti, nonce: nonce(right) });
+    expect(refusal(late)).toBe('401 use_dpop_nonce');
+    const told = late.headers.get('dpop-nonce') ?? '';
+    expect((await call({ jti, nonce: told })).status).toBe(200);
+    expect(refusal(await call({ jti, nonce: told }))).toBe('401 unauthorized');
+    // What was forgotten is not good again, whether its nonce is of the right clock or of the one ahead.
+    for (const of of [right, right + 3540 - NONCE_SECONDS]) {
+      expect(refusal(await call({ jti: used, nonce: nonce(of) }))).toBe('401 use_dpop_nonce');
+    }
+    world.clock.now = right + 7200;
+    expect(refusal(await call({ jti, nonce: told }))).toBe('401 use_dpop_nonce');
+    expect((await call({ nonce: nonce(world.clock.now) })).status).toBe(200);
   });
 
   test('names when it ends, which is how long a jti is kept', () => {

@@ -1,18 +1,11 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
 import { AkashiError, type DpopCall, verifyDpop } from '@akashi/circuits';
 import type { Context } from 'hono';
-import { base64url } from 'jose';
 import { receiveBody } from './input.ts';
 import { requireOrigin } from './origin.ts';
 import type { Device, Tenant } from './records.ts';
 import type { Verifier } from './verifier.ts';
 
 // Device authentication (docs/protocol.md, section 4): RFC 9449 with a claim over the body.
-
-/** Seconds for which a nonce is good. */
-export const NONCE_SECONDS = 300;
-/** Seconds by which the clock of another process with the same keys may be ahead. */
-const CLOCK_LEEWAY_SECONDS = 60;
 
 const METHODS: readonly string[] = ['GET', 'POST', 'PUT', 'DELETE'] satisfies DpopCall['method'][];
 
@@ -23,6 +16,11 @@ export interface SignedCall {
   /** When the nonce, and with it the `jti`, cannot be good any more. */
   readonly jtiExpiresAt: number;
   readonly body: Uint8Array;
+  /**
+   * What to answer when the database did not take the `jti`: `unauthorized`; or `use_dpop_nonce`, with a nonce that it takes,
+   * where the one of this call has ended since it was looked at, or by the clock of another verifier.
+   */
+  replayed(): Promise<AkashiError>;
 }
 
 /** A signed call of an enrolled device. */
@@ -36,7 +34,7 @@ export interface DeviceCall extends SignedCall {
  * @throws AkashiError `too_large`, `busy`, `unauthorized`, `use_dpop_nonce`
  */
 export async function checkSignature(verifier: Verifier, c: Context): Promise<SignedCall> {
-  c.header('DPoP-Nonce', newNonce(verifier.keys.nonceKey, verifier.now()));
+  c.header('DPoP-Nonce', verifier.nonces.make());
   c.header('Akashi-Keys', verifier.keys.statement);
   const body = await receiveBody(verifier, c);
   const proof = c.req.header('dpop');
@@ -47,9 +45,15 @@ export async function checkSignature(verifier: Verifier, c: Context): Promise<Si
   const { thumbprint, jti, nonce } = await verifier.instruments.phase('authenticate', () =>
     verifyDpop(proof, { method, url, body }),
   );
-  const jtiExpiresAt = nonceExpiry(verifier.keys.nonceKey, nonce, verifier.now());
+  const { nonces } = verifier;
+  const jtiExpiresAt = nonces.expiry(nonce);
   if (jtiExpiresAt === undefined) throw new AkashiError('use_dpop_nonce');
-  return { thumbprint, jti, jtiExpiresAt, body };
+  const replayed = async () => {
+    if (!(await nonces.hasEnded(jtiExpiresAt))) return new AkashiError('unauthorized');
+    c.header('DPoP-Nonce', nonces.make());
+    return new AkashiError('use_dpop_nonce');
+  };
+  return { thumbprint, jti, jtiExpiresAt, body, replayed };
 }
 
 /**
@@ -69,13 +73,13 @@ export async function identifyDevice(verifier: Verifier, c: Context): Promise<De
 
 /**
  * The device that made a call, once: a second call with the same `jti` is refused.
- * @throws AkashiError `unauthorized` for a replay, and what {@link identifyDevice} throws
+ * @throws AkashiError what {@link SignedCall.replayed} gives and {@link identifyDevice} throws
  */
 export async function authenticateDevice(verifier: Verifier, c: Context): Promise<DeviceCall> {
   const call = await identifyDevice(verifier, c);
   const { tenant, device } = call.device;
   const fresh = await verifier.store.consumeJti(tenant, device, call.jti, call.jtiExpiresAt, verifier.now());
-  if (!fresh) throw new AkashiError('unauthorized');
+  if (!fresh) throw await call.replayed();
   return call;
 }
 
@@ -83,38 +87,6 @@ export async function authenticateDevice(verifier: Verifier, c: Context): Promis
 export async function isStillEnrolled(verifier: Verifier, call: DeviceCall): Promise<boolean> {
   const device = await verifier.store.deviceByThumbprint(call.thumbprint, verifier.now());
   return device !== undefined && device.state !== 'revoked';
-}
-
-// A nonce is its time and an HMAC over it: nothing is stored, and a nonce made by one process is good at another.
-
-const TIME_LENGTH = 8;
-const MAC_LENGTH = 16;
-
-export function newNonce(nonceKey: Uint8Array, now: number): string {
-  const at = Buffer.alloc(TIME_LENGTH);
-  at.writeBigUInt64BE(BigInt(now));
-  return base64url.encode(Buffer.concat([at, nonceMac(nonceKey, at)]));
-}
-
-/** When a nonce made here ends, if that is still to come. */
-export function nonceExpiry(
-  nonceKey: Uint8Array,
-  nonce: string | undefined,
-  now: number,
-): number | undefined {
-  if (nonce === undefined) return undefined;
-  const bytes = Buffer.from(nonce, 'base64url');
-  if (bytes.length !== TIME_LENGTH + MAC_LENGTH) return undefined;
-  const at = bytes.subarray(0, TIME_LENGTH);
-  if (!timingSafeEqual(bytes.subarray(TIME_LENGTH), nonceMac(nonceKey, at))) return undefined;
-  const madeAt = Number(at.readBigUInt64BE());
-  if (madeAt > now + CLOCK_LEEWAY_SECONDS || madeAt + NONCE_SECONDS <= now) return undefined;
-  return madeAt + NONCE_SECONDS;
-}
-
-function nonceMac(nonceKey: Uint8Array, at: Uint8Array): Buffer {
-  const mac = createHmac('sha256', nonceKey).update('akashi/dpop-nonce/v1').update(at).digest();
-  return mac.subarray(0, MAC_LENGTH);
 }
 
 function isDpopMethod(method: string): method is DpopCall['method'] {

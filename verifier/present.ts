@@ -63,7 +63,7 @@ interface OpenAttempt {
  * Checks a presentation for a verification that this device is in the audience of, and records what came of it.
  * @returns the verification afterwards; when something else decided it in the meantime, that
  * @throws AkashiError `malformed` when it does not fit the request, `accepted_elsewhere`, `verification_over`,
- * `attempt_used`, `unauthorized` for a used `jti`, `busy`: none of these uses the attempt up
+ * `attempt_used`, `unauthorized` for a used `jti`, `use_dpop_nonce` for one that came too late, `busy`: none of these uses the attempt up
  */
 export async function present(
   verifier: Verifier,
@@ -90,6 +90,7 @@ export async function present(
     const consumed = await instruments.phase('consume', () =>
       verifier.store.consumeAttempt(use, verifier.now()),
     );
+    if (consumed === 'unauthorized') throw await call.replayed();
     if (typeof consumed === 'string') throw new AkashiError(consumed);
     const outcome = await checkAttempt(verifier, call, row, { ...open, credentials }).catch(
       (error: unknown) => {

@@ -143,6 +143,7 @@ export function deviceContract(store: () => Store): void {
       const once = (device: string, jti: string, endsAt = NOW + 600) =>
         store().consumeJti('bank', id(device), id(jti), endsAt, NOW);
       await enrolled(store(), 'phone');
+      expect(await store().jtisUntil()).toBe(0);
       expect(await once('phone', 'jti')).toBe(true);
       expect(await once('phone', 'jti')).toBe(false);
       expect(await once('phone', 'other')).toBe(true);
@@ -151,6 +152,7 @@ export function deviceContract(store: () => Store): void {
         await store().sweep(NOW + later);
         expect(await once('phone', 'jti')).toBe(false);
       }
+      expect(await store().jtisUntil()).toBeGreaterThanOrEqual(NOW + 600);
       // Nor one that was never used, as what stood still for as long brings it.
       expect(await once('phone', 'late')).toBe(false);
       expect(await once('phone', 'jti', NOW + 5_600)).toBe(true);

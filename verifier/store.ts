@@ -160,8 +160,10 @@ export interface Store {
   /** An enrolling device over its time is not found. */
   deviceByThumbprint(thumbprint: string, now: number): Promise<Device | undefined>;
   devicesOfSubject(tenant: string, subject: string, now: number): Promise<readonly Device[]>;
-  /** False if this device used the `jti` before. */
+  /** False if this device used the `jti` before, or if its time is not after {@link Store.jtisUntil}. */
   consumeJti(tenant: string, device: string, jti: string, expiresAt: number, now: number): Promise<boolean>;
+  /** Up to when no `jti` is good any more, whatever the clocks say; it never goes back. */
+  jtisUntil(): Promise<number>;
   /**
    * Counts an evaluation, durably, before its answer is made; the same digest as last time is not counted again.
    * Gives the tries left and the key to evaluate with.

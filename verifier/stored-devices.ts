@@ -132,6 +132,10 @@ const addJti = command(({ query, tables: { jtis, epochs } }) => {
   return query.insert(jtis).select(row).onConflictDoNothing();
 });
 
+const mark = selection(({ query, tables: { epochs } }) =>
+  query.select({ jtisUntil: epochs.jtisUntil }).from(epochs).where(eq(epochs.one, 1)),
+);
+
 export function* deviceByThumbprint(thumbprint: string, now: number): Verb<Device | undefined> {
   const found = yield* byThumbprint.one({ thumbprint, lapsedAt: lapsedAt(now) });
   return found && asDevice(found);
@@ -149,6 +153,10 @@ export function* consumeJti(
   expiresAt: number,
 ): Verb<boolean> {
   return (yield* addJti.count({ tenant, device, jti, expiresAt })) > 0;
+}
+
+export function* jtisUntil(): Verb<number> {
+  return (yield* mark.one())?.jtisUntil ?? 0;
 }
 
 export function* revokeDevice(

@@ -11,7 +11,7 @@ import {
   within,
 } from './statement.ts';
 import { BOUNDS } from './store.ts';
-import { forgetLapsed, SWEEP_BATCH } from './stored-devices.ts';
+import { forgetLapsed, jtisUntil, SWEEP_BATCH } from './stored-devices.ts';
 import {
   holdVerification,
   isOpen,
@@ -96,9 +96,6 @@ const forgetKeys = forgetting(({ idempotencyKeys: table }) => ({
   at: [table.createdAt],
 }));
 
-const mark = selection(({ query, tables: { epochs } }) =>
-  query.select({ jtisUntil: epochs.jtisUntil }).from(epochs).where(eq(epochs.one, 1)),
-);
 const anyJti = selection(({ query, tables: { jtis } }) =>
   query.select({ jti: jtis.jti }).from(jtis).where(lte(jtis.expiresAt, before)).limit(1),
 );
@@ -118,10 +115,10 @@ const MARKED_SECONDS = 60;
  * used, and stood still until it was forgotten, would find it unused.
  */
 function* sweepJtis(now: number): Verb<number> {
-  const jtisUntil = (yield* mark.one())?.jtisUntil ?? 0;
+  const marked = yield* jtisUntil();
   const until = now - BEHIND_SECONDS;
-  if (until - jtisUntil < MARKED_SECONDS) return 0;
-  const count = yield* forgetJtis.count({ before: jtisUntil });
+  if (until - marked < MARKED_SECONDS) return 0;
+  const count = yield* forgetJtis.count({ before: marked });
   if (count < FORGET_BATCH && (yield* anyJti.one({ before: until })) !== undefined)
     yield* setMark.run({ jtisUntil: until });
   return count;

@@ -2,6 +2,7 @@ import { inlineChecker, type ProofChecker } from './checker.ts';
 import { type Instruments, silentInstruments } from './instruments.ts';
 import { type Issuers, openIssuers } from './issuers.ts';
 import type { Keys } from './keys.ts';
+import { Nonces } from './nonce.ts';
 import { createQueue, type Queue } from './queue.ts';
 import type { ReadDocument } from './remote-document.ts';
 import type { Store } from './store.ts';
@@ -73,6 +74,7 @@ export interface Verifier extends VerifierOptions {
   readonly checker: ProofChecker;
   readonly issuers: Issuers;
   readonly instruments: Instruments;
+  readonly nonces: Nonces;
   /** Where presentations wait before their attempt is used up. */
   readonly queue: Queue;
   /** Readers that wait for a change. */
@@ -102,6 +104,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
       close: () => checker.close(),
     },
     issuers: options.issuers ?? issuersFor(options),
+    nonces: new Nonces(options),
     queue: measuredQueue(createQueue(CHECKS_RUNNING, CHECKS_WAITING), instruments),
     waiting: readersUntil(options.closing),
     calls: { count: 0 },
