@@ -24,10 +24,10 @@ export interface DiskResult {
   readonly fault: string;
   readonly rounds: number;
   readonly acknowledged: number;
-  /** Calls that write, sent while the disk was bad: how many were refused as they must, the slowest, and the others. */
+  /** Calls that write, sent while the disk was bad: how many were refused as they must, the slowest, and what was answered to others. */
   readonly refused: number;
   readonly slowestRefusalMs: number;
-  readonly answeredOtherwise: number;
+  readonly answeredOtherwise: readonly string[];
   /** Rounds in which health said ready, or liveness that the process is not alive. */
   readonly wrongHealth: number;
   readonly lost: number;
@@ -73,7 +73,8 @@ export async function diskRounds(
   );
   const told: Told = { verdicts: new Map(), starts: new Map(), tries: new Map(), sent: [] };
   const audit = new AuditWatch(store);
-  const sums = { acknowledged: 0, refused: 0, answeredOtherwise: 0, wrongHealth: 0, lost: 0, doubleUses: 0 };
+  const sums = { acknowledged: 0, refused: 0, wrongHealth: 0, lost: 0, doubleUses: 0 };
+  const answeredOtherwise: string[] = [];
   let [slowestRefusalMs, slowestReadyMs, passedAfterwards] = [0, 0, 0];
   try {
     const { backend, phones } = await enrolPhones(store, process.origin);
@@ -94,7 +95,7 @@ export async function diskRounds(
           ({ refused, status }) => !refused && !(place.someMayPass && status < 500),
         );
         sums.refused += refusals.length;
-        sums.answeredOtherwise += others.length;
+        answeredOtherwise.push(...others.map(({ status, text }) => `${status} ${text.slice(0, 200)}`));
         slowestRefusalMs = Math.max(slowestRefusalMs, ...refusals.map(({ ms }) => ms));
         const [ready, live] = await Promise.all([
           statusOf(backend, 'health'),
@@ -125,7 +126,11 @@ export async function diskRounds(
   }
   return {
     ...{ fault: name, rounds, ...sums, doubleUses: sums.doubleUses + audit.doubleUses, auditOk: audit.holds },
-    ...{ slowestRefusalMs: Math.round(slowestRefusalMs), slowestReadyMs: Math.round(slowestReadyMs) },
+    ...{
+      answeredOtherwise,
+      slowestRefusalMs: Math.round(slowestRefusalMs),
+      slowestReadyMs: Math.round(slowestReadyMs),
+    },
     passedAfterwards,
   };
 }
@@ -174,7 +179,12 @@ async function prepareCalls(backend: Backend, phone: LoadPhone): Promise<Calls> 
 /** Whether a call was refused as one is that cannot be written down: come back later, and nothing else. */
 async function timed(
   call: Call,
-): Promise<{ readonly refused: boolean; readonly status: number; readonly ms: number }> {
+): Promise<{
+  readonly refused: boolean;
+  readonly status: number;
+  readonly text: string;
+  readonly ms: number;
+}> {
   const began = performance.now();
   const answer = await call();
   const ms = performance.now() - began;
@@ -185,7 +195,7 @@ async function timed(
     headers.get('content-type') === 'application/problem+json' &&
     Number(headers.get('retry-after')) > 0 &&
     parse(problemShape, JSON.parse(text)).code === 'busy';
-  return { refused, status, ms };
+  return { refused, status, text, ms };
 }
 
 async function passes(

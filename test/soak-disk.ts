@@ -94,7 +94,7 @@ function holds({
   wrongHealth,
   passedAfterwards,
 }: DiskResult) {
-  const wrong = lost + doubleUses + answeredOtherwise + wrongHealth;
+  const wrong = lost + doubleUses + answeredOtherwise.length + wrongHealth;
   return wrong === 0 && auditOk && passedAfterwards === rounds;
 }
 
