@@ -17,7 +17,7 @@ const WAIT_SECONDS = 60;
 const CONNECTIONS_EACH = 2;
 /** Of one verifier to its database, the one that listens included. */
 const DATABASE_CONNECTIONS = 11;
-/** What a waiting connection may take of memory, in kB (test/overload-results.json). */
+/** What a waiting connection may take of memory, in kB (test/overload/results.json). */
 const WAITING_KB = 20;
 
 const RATES = [10, 1_000, 100_000];

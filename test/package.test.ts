@@ -7,9 +7,9 @@ import { promisify } from 'node:util';
 import { ARTIFACTS } from '@akashi/circuits/artifacts';
 import { transformSync } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { BROWSERS, tellPage } from './browser/page-driver.ts';
+import { bundlePage, openPageSite } from './browser/page-site.ts';
 import { newAccount, newPin, openWorld, startOf } from './harness.ts';
-import { BROWSERS, tellPage } from './page-driver.ts';
-import { bundlePage, openPageSite } from './page-site.ts';
 
 // The packages as others get them: built, packed, installed in an empty folder far from this repository, and used under
 // plain Node, by a compiler, and in one bundled page.

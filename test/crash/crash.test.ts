@@ -1,0 +1,43 @@
+import { availableParallelism, loadavg } from 'node:os';
+import Database from 'better-sqlite3';
+import { expect, test } from 'vitest';
+import { CRASH_STORES, crashRounds } from './rounds.ts';
+
+const ROUNDS = 5;
+const READY_MS = 2000;
+
+for (const store of CRASH_STORES) {
+  test(`${store}, killed ${ROUNDS} times under load: nothing is lost, nothing is good twice`, {
+    timeout: 300_000,
+  }, async () => {
+    const result = await crashRounds(store, ROUNDS);
+    expect(result).toMatchObject({ store, rounds: ROUNDS, lost: 0, doubleUses: 0, auditOk: true });
+    const { verdicts, starts, tries } = result.acknowledged;
+    for (const count of [verdicts, starts, tries]) expect(count).toBeGreaterThan(0);
+    // A process that gets a third of a core takes three times as long.
+    const share = Math.max(1, (loadavg()[0] ?? 0) / availableParallelism());
+    expect(result.slowestReadyMs).toBeLessThan(READY_MS * share);
+  });
+}
+
+/** Verdicts become others, used attempts are open again, signed calls are forgotten, the audit is edited. */
+const FAULTS = `
+  UPDATE verifications SET verdict = 'cancelled', shown = NULL, reused_from = NULL, reusable_until = NULL WHERE verdict IN ('declined', 'reported', 'passed') AND claim IS NULL;
+  UPDATE verifications SET attempt = last_attempt WHERE attempt IS NOT NULL AND last_attempt IS NOT NULL;
+  DELETE FROM jtis;
+  DROP TRIGGER audit_entries_are_linked_once;
+  UPDATE audit_entries SET at = at + 1 WHERE seq IS NULL OR seq = 1;`;
+
+test('a database that lost something and forgot what was used is seen', { timeout: 300_000 }, async () => {
+  const result = await crashRounds('sqlite', 1, {
+    leastTold: 30,
+    sabotage(file) {
+      const database = new Database(file);
+      database.exec(FAULTS);
+      database.close();
+    },
+  });
+  expect(result.lost).toBeGreaterThan(0);
+  expect(result.doubleUses).toBeGreaterThan(0);
+  expect(result.auditOk).toBe(false);
+});
