@@ -1,7 +1,8 @@
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { startPostgres, temporary } from '../verifier/postgres-server.ts';
+import { temporary } from '../verifier/folder-fixtures.ts';
+import { startPostgres } from '../verifier/postgres-server.ts';
 import { listedSecrets, RUN_FOLDER, secretsFile, tracesFolder } from './run.ts';
 import { filesBelow, searchFolder } from './search.ts';
 

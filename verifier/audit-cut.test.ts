@@ -7,10 +7,10 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createCutCheck } from './audit-cut.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { runCommand } from './command-line.ts';
+import { temporaryFolder } from './folder-fixtures.ts';
 import type { AuditEntry } from './records.ts';
 import { applyRetention } from './retention.ts';
 import { systemClock } from './service.ts';
-import { temporaryFolder } from './sqlite-fixtures.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 import { addClub, addTenants, id, LONG_AGO, started } from './store-fixtures.ts';
 

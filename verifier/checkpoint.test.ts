@@ -14,9 +14,9 @@ import {
   readCheckpoints,
 } from './checkpoint.ts';
 import { addressSink, checkpointSink, fileSink } from './checkpoint-sink.ts';
+import { temporaryFolder } from './folder-fixtures.ts';
 import { createDevelopmentKeys, type Keys, openKeys, publishedKeys, signingKey } from './keys.ts';
 import type { AuditEntry } from './records.ts';
-import { temporaryFolder } from './sqlite-fixtures.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 import type { Store } from './store.ts';
 import { addTenants, NOW, started } from './store-fixtures.ts';

@@ -1,8 +1,8 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync, statfsSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
+import { temporary } from './folder-fixtures.ts';
 
 // PostgreSQL servers from this machine's binaries, each with a folder and a port of its own: one for a whole run of the
 // tests, gone with the run, unless `DATABASE_URL` (a superuser's) names another; and some to be ill-treated or measured.
@@ -25,9 +25,6 @@ export const SETTINGS = {
   shared_buffers: '64MB',
   log_min_messages: 'panic',
 };
-
-const MEMORY = '/dev/shm';
-const MEMORY_ROOM = 2 ** 31;
 
 interface User {
   readonly uid: number;
@@ -92,16 +89,6 @@ async function stop(server: ChildProcess, folder: string): Promise<void> {
   server.stdin?.end();
   if (server.exitCode === null) await end;
   rmSync(folder, { recursive: true, force: true });
-}
-
-/** In memory where there is room: databases sync each commit, and what the tests hold them to is no power cut. */
-export function temporary(): string {
-  try {
-    const { bavail, bsize } = statfsSync(MEMORY);
-    return bavail * bsize >= MEMORY_ROOM ? MEMORY : tmpdir();
-  } catch {
-    return tmpdir();
-  }
 }
 
 /** Of the newest version in PATH or where Debian puts them. */

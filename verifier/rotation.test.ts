@@ -5,6 +5,7 @@ import { pinCommitment } from '@akashi/circuits/poseidon';
 import { Hono } from 'hono';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ORIGIN, openTenant, openWorld, signIn, textOf, type World } from './app-fixtures.ts';
+import { temporaryFolder } from './folder-fixtures.ts';
 import {
   addEncryptionKey,
   certificationOf,
@@ -31,7 +32,6 @@ import { createTestDatabase, openTestStore } from './postgres-fixtures.ts';
 import { endProver } from './prover-fixtures.ts';
 import { countSealed, resealAll } from './reseal.ts';
 import { evaluationPlace, unseal } from './sealed.ts';
-import { temporaryFolder } from './sqlite-fixtures.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 import type { Store } from './store.ts';
 

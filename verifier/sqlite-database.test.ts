@@ -4,8 +4,8 @@ import Client from 'better-sqlite3';
 import { count } from 'drizzle-orm';
 import { integer, sqliteTable } from 'drizzle-orm/sqlite-core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { temporaryFolder } from './folder-fixtures.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
-import { temporaryFolder } from './sqlite-fixtures.ts';
 import { inserted, selection } from './statement.ts';
 
 // What the callers of one turn of the event loop share, and what they do not.

@@ -1,16 +1,9 @@
-import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { temporary } from './postgres-server.ts';
+import { temporaryFolder } from './folder-fixtures.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 import type { Store } from './store.ts';
 import type { StoreHarness } from './store-fixtures.ts';
 import { race, StorePeer } from './store-peers.ts';
-
-/** A folder of its own for one test, and what removes it. */
-export async function temporaryFolder(): Promise<{ folder: string; remove: () => Promise<void> }> {
-  const folder = await mkdtemp(join(temporary(), 'akashi-store-'));
-  return { folder, remove: () => rm(folder, { recursive: true, force: true }) };
-}
 
 /** A new SQLite store, and two other processes with a store on the same file. */
 export async function openSqliteHarness(

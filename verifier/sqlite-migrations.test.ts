@@ -2,8 +2,8 @@ import { mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import Client from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { temporaryFolder } from './folder-fixtures.ts';
 import { migrationFiles } from './migration-files.ts';
-import { temporaryFolder } from './sqlite-fixtures.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 import { attempt, enrolled, events, hash, id, NOW, started, thumb, use } from './store-fixtures.ts';
 

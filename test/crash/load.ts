@@ -55,6 +55,11 @@ export interface Backend {
   readonly apiKey: string;
 }
 
+export interface Started {
+  readonly verification: string;
+  readonly code: string;
+}
+
 /** A start under a key, which can be repeated. */
 export async function startUnder(backend: Backend, subject: string, key: string): Promise<Response> {
   const start = {
@@ -75,6 +80,16 @@ export async function startUnder(backend: Backend, subject: string, key: string)
   });
 }
 
+/** What a start gave, as soon as the limit of its subject lets it. */
+export async function startedUnder(backend: Backend, subject: string, key: string): Promise<Started> {
+  for (;;) {
+    const started = await startUnder(backend, subject, key);
+    if (started.ok) return (await started.json()) as Started;
+    if (started.status !== 429) throw new Error(await codeOf(started));
+    await setTimeout(LIMIT_PAUSE_MS);
+  }
+}
+
 /** Verifications one after the other: declined, reported, failed, passed. Ends when no answer comes any more, or enough did. */
 export async function keepBusy(
   backend: Backend,
@@ -84,13 +99,7 @@ export async function keepBusy(
 ): Promise<void> {
   for (let i = randomInt(8); !enough(); i++) {
     const key = newId();
-    const started = await startUnder(backend, phone.subject, key);
-    if (started.status === 429) {
-      await setTimeout(LIMIT_PAUSE_MS);
-      continue;
-    }
-    if (!started.ok) throw new Error(await codeOf(started));
-    const { verification, code } = (await started.json()) as { verification: string; code: string };
+    const { verification, code } = await startedUnder(backend, phone.subject, key);
     told.starts.set(key, verification);
     const open = await acceptRequest(phone, verification);
     if (i % 4 === 0) await end(phone, verification, i % 8 === 0 ? 'decline' : 'report', told);

@@ -8,6 +8,7 @@ import {
   keepBusy,
   type LoadPhone,
   presentation,
+  startedUnder,
   startUnder,
   type Told,
 } from '../crash/load.ts';
@@ -113,7 +114,9 @@ export async function diskRounds(
       sums.doubleUses += await countDoubleUses(phones, told);
       await audit.read();
       sums.lost += audit.countMissing(told);
-      say(`${name} ${round}: ${told.verdicts.size} verdicts, ready in ${Math.round(readyMs)} ms`);
+      say(
+        `${name} ${round}: ${told.verdicts.size} verdicts, ready in ${Math.round(readyMs)} ms, ${bad.answeredOtherwise.length} answered otherwise so far`,
+      );
     }
   } finally {
     await process.kill();
@@ -162,8 +165,8 @@ interface Calls {
 /** What a customer's phone and the tenant's back end are about to send when the disk fails. */
 async function prepareCalls(backend: Backend, phone: LoadPhone): Promise<Calls> {
   const start = () => startUnder(backend, phone.subject, newId());
-  const pending = (await (await start()).json()) as { readonly verification: string };
-  const { verification, code } = (await (await start()).json()) as { verification: string; code: string };
+  const pending = await startedUnder(backend, phone.subject, newId());
+  const { verification, code } = await startedUnder(backend, phone.subject, newId());
   const open: OpenRequest = await acceptRequest(phone, verification);
   const body = await presentation(phone, open, code);
   const of = (id: string, verb: string, sent?: object): Call => {

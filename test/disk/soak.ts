@@ -16,8 +16,8 @@ lost, good twice, or answered while it could not be written.
 
 const SYNCS = 'fsync,fdatasync';
 const WRITES = 'pwrite64,pwritev,write';
-/** In MiB: what the tables take, and a little. */
-const SQLITE_DISK = 6;
+/** In MiB: what the tables of many rounds take, and a little. */
+const SQLITE_DISK = 32;
 const POSTGRES_DISK = 96;
 
 type Faults = Readonly<Record<string, (disk: SmallDisk, server: () => DiskServer) => DiskPlace>>;

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseProof } from '@akashi/circuits';
 import { createSignInLink, loadVerificationKeys, openSqliteStore, parsePoints } from '@akashi/verifier';
@@ -20,6 +19,7 @@ import {
   type World,
 } from '../../verifier/app-fixtures.ts';
 import { inlineChecker, type ProofChecker } from '../../verifier/checker.ts';
+import { temporary } from '../../verifier/folder-fixtures.ts';
 import { OPTIONS, openPasskeyBank, PASSKEYS, PHONE_ORIGIN, RP_ID } from '../../verifier/passkey-fixtures.ts';
 import {
   type EnrolledPhone,
@@ -105,8 +105,7 @@ export class FuzzWorld {
   }
 
   static async open(): Promise<FuzzWorld> {
-    const memory = '/dev/shm';
-    const folder = mkdtempSync(join(existsSync(memory) ? memory : tmpdir(), 'akashi-fuzz-'));
+    const folder = mkdtempSync(join(temporary(), 'akashi-fuzz-'));
     const checker = await halfWayChecker();
     const openStore = async () => openSqliteStore({ file: join(folder, 'akashi.db') });
     const world = await openWorld({ checker, openStore });

@@ -1,5 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   type DeviceKey,
@@ -22,6 +21,7 @@ import { ristretto255_oprf } from '@noble/curves/ed25519.js';
 import Client, { type Database as Connection } from 'better-sqlite3';
 import { exportJWK, generateKeyPair } from 'jose';
 import type { FactCheck, ProofChecker } from '../../verifier/checker.ts';
+import { temporary } from '../../verifier/folder-fixtures.ts';
 import { proofSamples } from '../../verifier/proof-fixtures.ts';
 import { SqliteDatabase } from '../../verifier/sqlite-database.ts';
 import { Chance } from './chance.ts';
@@ -69,8 +69,7 @@ export class Room {
   async next(): Promise<Means['deviceKeys']> {
     if (this.#seeds % SEEDS_PER_FILE === 0) {
       await this.close();
-      const memory = '/dev/shm';
-      this.#folder = mkdtempSync(join(existsSync(memory) ? memory : tmpdir(), 'akashi-simulation-'));
+      this.#folder = mkdtempSync(join(temporary(), 'akashi-simulation-'));
       this.#files += 1;
       this.#file = join(this.#folder, `${this.#files}.db`);
       this.#databases = Array.from({ length: VERIFIERS }, () => this.#connect());

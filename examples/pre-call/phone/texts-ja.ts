@@ -1,0 +1,291 @@
+/** What the phone says in Japanese, whose shape every other language takes. */
+export const ja = {
+  bank: 'あおば銀行',
+  /** The bank's own app knows its name in every language; any other name is shown as it was signed. */
+  tenants: { aoba: 'あおば銀行' } as Readonly<Record<string, string>>,
+  fictional: 'Akashi の動作例のための、架空の銀行です。',
+  language: 'English',
+  settings: '設定',
+  back: '戻る',
+  close: '閉じる',
+  next: '次へ',
+  cancel: 'やめる',
+  tryAgain: 'もう一度試す',
+  opening: '準備しています',
+  home: 'ホーム',
+
+  // connection
+  offline: 'オフラインです。つながると続けられます。',
+  slow: '通信に時間がかかっています。お待ちください。',
+
+  // log-in
+  loginTitle: 'ログイン',
+  loginText: 'お客さまを選んでください。動作例のため、選ぶだけでログインしたことになります。',
+  loginEnded: 'ログインの有効期限が切れました。もう一度ログインしてください。',
+  loginIdentify:
+    '登録をやり直すには、この端末とは別の方法でご本人であることを確かめる必要があります。動作例では、もう一度ログインすることがそれにあたります。',
+  customerNumber: 'お客さま番号',
+  logout: 'ログアウト',
+
+  // enrolment
+  welcomeTitle: 'この端末を登録します',
+  welcomeText:
+    '登録すると、お電話でのご本人確認が、この端末と暗証番号だけで済みます。住所や生年月日をお伺いすることはありません。',
+  welcomeSteps: [
+    '暗証番号を決めます',
+    '暗証番号も口座番号も、この端末の外には出ません',
+    '銀行に届くのは「確かめられた」という結果だけです',
+  ],
+  welcomeStart: '登録をはじめる',
+  furtherDevice:
+    'このお客さま番号では、すでに別の端末が登録されています。新しい端末の登録は、登録済みの端末にもお知らせします。',
+  lostTitle: '登録の情報が見つかりません',
+  lostText:
+    'ブラウザのデータが消去されたか、しばらくお使いにならなかったため、この端末の登録が失われました。安全のため、元に戻すことはできません。もう一度登録してください。',
+  revokedTitle: 'この端末の登録は取り消されています',
+  revokedText:
+    '銀行またはお客さまの別の端末から、登録が取り消されました。続けてお使いになるには、もう一度登録してください。お心当たりがないときは、銀行の公式の電話番号へご連絡ください。',
+  forgotTitle: '暗証番号をお忘れですか',
+  forgotText:
+    '暗証番号は銀行にも保存されていないため、お調べすることができません。この端末の登録を消して、もう一度登録してください。',
+  enrolAgain: 'もう一度登録する',
+  choosePinTitle: '暗証番号を決めてください',
+  choosePinText:
+    '4〜12桁の数字です。6桁以上をおすすめします。キャッシュカードの暗証番号とは別の番号にしてください。',
+  repeatPinTitle: 'もう一度入力してください',
+  repeatPinText: '確認のため、同じ暗証番号を入力してください。',
+  pinLabel: '暗証番号',
+  pinLengthProblem: '4〜12桁の数字を入力してください。',
+  pinWeak: '推測されやすい番号です。生年月日や連続した数字、同じ数字の繰り返しは避けてください。',
+  pinMismatch: '番号が一致しませんでした。もう一度、最初から決めてください。',
+  enrolling: '登録しています',
+  enrolled: 'この端末を登録しました。',
+
+  // home
+  homeTitle: 'いま、確認の依頼はありません',
+  homeText:
+    '銀行がお電話でご本人確認をするときは、この画面に表示されます。表示がないのに番号を尋ねられたときは、お答えにならず、電話をお切りください。',
+  beforeCall: 'お電話の前に確認を済ませる',
+  beforeCallHint: '先に済ませると、電話がつながってからお待たせしません',
+  newerDevice: '新しい端末がこのお客さま番号に登録されました。お心当たりがないときは、すぐに止めてください。',
+  newerDeviceOpen: '端末を確認する',
+  waitingRequest: '確認の依頼が届いています',
+  continueRequest: '確認の途中です',
+  laterRequest: 'あとで対応する依頼があります',
+  openRequest: '開く',
+  heldClaim: '事前確認番号をお持ちです',
+  showClaim: '番号を表示',
+
+  // incoming request
+  requestTitle: 'ご本人確認の依頼です',
+  requestPrecallTitle: 'お電話の前の確認です',
+  requestTransactionTitle: 'お取引の内容をお確かめください',
+  requestFrom: (tenant: string) => `${tenant}から届きました`,
+  rowOperator: '担当者',
+  rowPurpose: 'ご用件',
+  rowCall: 'お電話',
+  rowTransaction: '金額',
+  rowPayee: 'お受取人',
+  rowLines: '内訳',
+  rowFacts: '確かめること',
+  rowTimeLeft: '残り時間',
+  inbound: 'お客さまからのお電話',
+  outbound: '銀行からのお電話',
+  noCallYet: 'これからお電話されるもの',
+  factPin: '暗証番号をご存じであること',
+  factAccount: '当行の口座をお持ちのこと',
+  factPasskey: 'パスキーで確認できること',
+  factsPrivate: '暗証番号と口座番号は、銀行の担当者には見えません。',
+  claimsPrivate: '伝わるのは、条件を満たしていることだけです。日付や金額は、銀行にも伝わりません。',
+  accept: '確認を始める',
+  later: 'あとで',
+  decline: '断る',
+  report: 'この相手と通話していません',
+  reportPrecall: '自分で始めた覚えがありません',
+  reportConfirmTitle: '銀行に知らせますか',
+  reportConfirmText:
+    '進行中の確認をすべて止め、銀行に知らせます。いま誰かと通話しているときは、電話をお切りください。',
+  reportConfirm: '止めて知らせる',
+
+  // code and PIN
+  codeTitle: '担当者が伝える6桁の番号を入力してください',
+  codeText: '電話の相手がこの番号を言えないときは、確認を進めないでください。',
+  codeLabel: '6桁の確認番号',
+  codeLengthProblem: '6桁の数字を入力してください。',
+  pinTitle: '暗証番号を入力してください',
+  pinText: '担当者が暗証番号をお尋ねすることはありません。声に出さずに入力してください。',
+  pinConfirm: '確認する',
+  pinWrong: (left: number) => `暗証番号が違います。あと${left}回入力できます。`,
+  pinForgotten: '暗証番号をお忘れの方',
+  keypad: '数字のキー',
+  erase: '1文字消す',
+  digitsEntered: (count: number) => `${count}桁入力しました`,
+
+  // proving
+  provingTitle: '確かめています',
+  provingText: '画面を閉じずにお待ちください。',
+  provingPin: '暗証番号を確かめています',
+  provingProof: '証明を作っています',
+  provingSend: '証明を送っています',
+
+  // outcomes
+  passedTitle: 'ご本人確認が済みました',
+  passedText: 'お電話をお続けください。担当者の画面にも「確認済み」と表示されています。',
+  agreedTitle: 'お取引に同意しました',
+  agreedText: 'ご覧いただいた内容のとおりに記録されました。お電話をお続けください。',
+  attemptFailedTitle: '確認できませんでした',
+  attemptFailedText: (left: number) =>
+    `番号が違っていた可能性があります。担当者にもう一度番号をお尋ねください。お試しいただける回数は残り${left}回です。`,
+  attemptFailedPrecallText: (left: number) =>
+    `もう一度お試しください。お試しいただける回数は残り${left}回です。`,
+  enterCodeAgain: '番号を入力し直す',
+  renewText: '口座や証明書の情報が古くなっていることもあります。更新すると、最新の情報で確認できます。',
+  renew: '情報を更新する',
+  failedTitle: '確認できませんでした',
+  failedText: '今回の確認は終了しました。担当者に、もう一度はじめからの確認をお申し付けください。',
+  lockedTitle: '暗証番号がロックされました',
+  lockedText:
+    '間違った暗証番号が続けて入力されたため、安全のために止めています。お使いになるには、この端末をもう一度登録してください。',
+  expiredTitle: '時間が過ぎました',
+  expiredText: '有効な時間のうちに確認が終わりませんでした。必要なときは、もう一度お申し付けください。',
+  cancelledTitle: '銀行が確認を取りやめました',
+  cancelledText: 'お客さまの操作は必要ありません。',
+  declinedTitle: '確認を断りました',
+  declinedText: '何も送られていません。',
+  reportedTitle: '銀行に知らせました',
+  reportedText:
+    '進行中の確認をすべて止めました。いま誰かと通話しているときは、電話をお切りください。銀行へは公式の電話番号からご連絡ください。',
+  elsewhereTitle: '別の端末で進んでいます',
+  elsewhereText:
+    'この依頼は、お客さまの別の端末で受け付けられました。お心当たりがないときは、銀行へご連絡ください。',
+  overTitle: 'この依頼は終了しています',
+  overText: 'すでに終わったか、この端末あてではない依頼です。',
+  done: 'ホームに戻る',
+
+  // pre-call
+  precallTitle: 'お電話のご用件を選んでください',
+  precallText: '確認が済むと、お電話で伝えていただく6桁の番号をお渡しします。',
+  precallStart: '確認を始める',
+  precallNone: 'いま選べるご用件がありません。',
+  claimTitle: '電話がつながったら、この番号をお伝えください',
+  claimOnly: (tenant: string) => `${tenant}の担当者だけに`,
+  claimText: 'ほかの誰にも伝えないでください。番号は一度だけ使えます。',
+  claimLeft: (time: string) => `あと ${time} 有効です`,
+  claimedTitle: 'この番号は使い終わりました',
+  claimedText: '担当者が受け付けると、番号は使えなくなります。お心当たりがないときは、銀行へご連絡ください。',
+  claimEndedTitle: 'この番号は使えなくなりました',
+  claimEndedText: 'すでに使われたか、時間が過ぎました。必要なときは、もう一度確認してください。',
+
+  // settings
+  settingsTitle: '設定',
+  settingsDevice: 'この端末',
+  settingsEnrolledAt: '登録日時',
+  settingsPinChangedAt: '暗証番号の設定',
+  settingsTriesLeft: '残り入力回数',
+  settingsTries: (left: number) => `${left}回`,
+  settingsAccounts: '登録口座',
+  settingsStorage: 'データの保護',
+  storageKept: '保護されています',
+  storageMayGo: 'ブラウザの都合で消えることがあります',
+  storageAsk: '保護を求める',
+  storageRefused:
+    'このブラウザでは保護が認められませんでした。ホーム画面に追加すると、認められやすくなります。',
+  refreshAccounts: '口座の情報を更新する',
+  refreshed: '情報を更新しました。',
+  accountNames: { ordinary: '普通預金', savings: '貯蓄預金', business: '事業用普通預金' } as Readonly<
+    Record<string, string>
+  >,
+  changePin: '暗証番号を変更する',
+  changePinCurrentTitle: 'いまの暗証番号を入力してください',
+  changePinNextTitle: '新しい暗証番号を決めてください',
+  changePinWorking: '暗証番号を変更しています',
+  changePinDone: '暗証番号を変更しました。',
+  certificates: '証明書',
+  certificatesText:
+    'この端末だけに保存されています。確認のときに伝わるのは「条件を満たしている」ことだけで、日付や金額は伝わりません。',
+  certificatesNone:
+    'まだありません。あおば銀行・みどり通信・青葉市から受け取ると、年齢や所得などの条件を、書類を渡さずに示せます。',
+  certificatesFetch: '証明書を受け取る',
+  certificatesRenew: '新しくする',
+  certificatesFetched: '証明書を受け取りました。',
+  certificateNames: {
+    'aoba-customer': 'あおば銀行',
+    'midori-contract': 'みどり通信',
+    'aoba-city-income': '青葉市',
+  } as Readonly<Record<string, string>>,
+  certificateUntil: (date: string) => `${date}まで有効`,
+  certificatesNeededTitle: '証明書を受け取ってください',
+  certificatesNeededText:
+    'この確認で尋ねられている条件の証明書が、この端末にまだありません。受け取ると、続きから進められます。入力の回数は減っていません。',
+  claimUnmetTitle: '条件を示せません',
+  claimUnmetText:
+    'この端末の証明書では、尋ねられている条件を満たしていることを示せません。何も送られていません。お断りになるか、担当者にご相談ください。',
+  passkeys: 'パスキー',
+  passkeyOfferTitle: '顔や指でも確認できるようにしますか',
+  passkeyOfferText:
+    'パスキーを追加すると、新しい振込先の登録など大切なお手続きで、この端末の顔認証や指紋認証も確認に使えます。',
+  passkeyStays: '顔や指紋の情報は端末の外に出ません。銀行に届くのは、確認できたという署名だけです。',
+  passkeyAdd: 'パスキーを追加する',
+  notNow: 'あとで',
+  passkeyAdding: 'パスキーを追加しています',
+  passkeyConfirm: '端末の画面に従って、顔や指、画面ロックで確認してください。',
+  passkeyAdded: 'パスキーを追加しました。',
+  passkeyNone: 'この端末のパスキーはまだありません。',
+  passkeyImpossible: 'このブラウザではパスキーを追加できません。',
+  passkeyUnusable: (since: string) => `${since}（この端末では使えません）`,
+  passkeyRemove: '消す',
+  passkeyRemoved: 'パスキーを消しました。端末のパスキー一覧からも消してください。',
+  history: '確認の履歴',
+  historyTitle: '確認の履歴',
+  historyText: 'この端末だけに保存されています。',
+  historyNone: 'まだ履歴はありません。',
+  historyOutcomes: {
+    passed: '確認済み',
+    failed: '確認できず',
+    declined: '断った',
+    reported: '通報した',
+    expired: '時間切れ',
+    cancelled: '取りやめ',
+    open: '進行中',
+    unanswered: '応答なし',
+  },
+  devices: 'ほかの新しい端末',
+  devicesTitle: 'ほかの新しい端末',
+  devicesText: 'この端末より後に登録された端末です。お心当たりのないものは、ここで止められます。',
+  devicesNone: '新しく登録された端末はありません。',
+  deviceSince: (when: string) => `${when} に登録`,
+  stopDevice: '止める',
+  stoppedDevice: '端末を止めました。',
+  removeDevice: 'この端末の登録を消す',
+  removeTitle: 'この端末の登録を消しますか',
+  removeText:
+    '電話でのご本人確認に、この端末を使えなくなります。もう一度お使いになるには、新しく登録が必要です。',
+  removeConfirm: '登録を消す',
+
+  // failures
+  failures: {
+    network: '通信できませんでした。電波の状態を確かめて、もう一度お試しください。',
+    timeout: '応答に時間がかかりすぎました。もう一度お試しください。',
+    busy: 'ただいま混み合っています。少し待ってから、もう一度お試しください。',
+    rate_limited: '短い間に操作が続きました。しばらく待ってから、もう一度お試しください。',
+    enrolment_refused: '登録用のリンクが無効か、期限が切れています。もう一度はじめからお試しください。',
+    pin_refused: '暗証番号を変更できませんでした。もう一度お試しください。',
+    passkey_cancelled: 'パスキーで確認できませんでした。もう一度お試しください。',
+    passkey_missing: 'この端末にはパスキーがありません。設定からパスキーを追加して、もう一度お試しください。',
+    passkey_unavailable:
+      'このブラウザではパスキーを使えません。ほかのブラウザか、画面ロックの設定をお確かめください。',
+    passkey_refused: 'パスキーを追加できませんでした。もう一度お試しください。',
+    request_invalid: 'この依頼は正しいものと確かめられなかったため、表示しません。',
+    signature_invalid: 'この依頼は正しいものと確かめられなかったため、表示しません。',
+    key_statement_invalid:
+      '接続先が正しい銀行であることを確かめられませんでした。安全のため、操作を止めました。',
+    artifact_invalid: 'アプリの一部が壊れているため、証明を作れません。ページを読み込み直してください。',
+    artifact_unavailable: 'アプリの一部を読み込めませんでした。もう一度お試しください。',
+    proof_failed: '証明を作れませんでした。もう一度お試しください。',
+    storage_unavailable: 'この画面ではデータを保存できません。プライベートブラウズを終了してお試しください。',
+    other: 'うまくいきませんでした。もう一度お試しください。',
+  } as Readonly<Record<string, string>> & { readonly other: string },
+  failureTitle: '続けられませんでした',
+};
+
+export type Texts = typeof ja;
