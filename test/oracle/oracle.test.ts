@@ -14,7 +14,7 @@ test('the engine, alone and in batches, takes and refuses what snarkjs and noble
   const seed = randomBytes(8).toString('hex');
   const { counts, disagreements } = await compareVerifiers(seed, PER_CLASS, {
     random: randomBytes,
-    nobleEvery: 3,
+    nobleEvery: 6,
   });
   expect(disagreements).toEqual([]);
   expect(counts).toEqual({ valid: PER_CLASS, mutated: PER_CLASS, malformed: PER_CLASS });

@@ -9,7 +9,7 @@ import type { World } from './world.ts';
 // The life of verifications under a scheduler that may do anything at any time (simulation.ts), and that each of its
 // invariants can fail.
 
-const SEEDS = 600;
+const SEEDS = 500;
 /** In so many seeds each fault must be seen. */
 const SEEDS_TO_SEE = 400;
 
