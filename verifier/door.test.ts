@@ -11,6 +11,7 @@ let server: Server;
 let bodies: string[];
 let log: LogEntry[];
 let refused: number;
+let closing: AbortController;
 const calls = { count: 0 };
 
 beforeEach(async () => {
@@ -22,8 +23,10 @@ beforeEach(async () => {
     response.end('let in');
   });
   const lines = log;
+  closing = new AbortController();
   const verifier: AtDoor = {
     ...{ calls, origin: 'https://verifier.example', now: () => 1_900_000_000 },
+    closing: closing.signal,
     log: (entry) => lines.push(entry),
     instruments: { ...silentInstruments, refused: () => void refused++ },
   };
@@ -120,6 +123,18 @@ test('who says nothing until there is room is let in, whole', async () => {
   });
   expect(await connected).toContain('let in');
   expect(bodies).toEqual(['/v1/sessions abcdef']);
+});
+
+test('who says nothing does not hold up a verifier that closes', async () => {
+  calls.count = CALLS_MAX;
+  const silent = exchange([]);
+  // Its connection has come when a later one was answered.
+  await exchange([post('abc')]);
+  const began = performance.now();
+  closing.abort();
+  expect(await silent).toBe('');
+  // Without it, ten seconds.
+  expect(performance.now() - began).toBeLessThan(5_000);
 });
 
 test('one line of the log tells how many were refused within a second', async () => {

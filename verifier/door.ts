@@ -21,6 +21,8 @@ const TELL_MS = 1000;
 /** Calls go in through it, and wait behind it. */
 export class Door {
   readonly #line: (() => void)[] = [];
+  /** They have sent nothing yet. */
+  readonly #silent = new Set<Socket>();
   #came = false;
   /** Whose door it is; nobody is refused before that is known. */
   #keeper: Keeper | undefined;
@@ -37,8 +39,11 @@ export class Door {
     });
   }
 
-  /** From now on new connections are refused while this verifier is full. */
+  /** From now on new connections are refused while this verifier is full; who says nothing does not hold it up when it closes. */
   keep(verifier: AtDoor): void {
+    verifier.closing?.addEventListener('abort', () => {
+      for (const socket of this.#silent) socket.destroy();
+    });
     this.#keeper = { verifier, refusal: refusals(verifier), told: tellOfRefused(verifier) };
   }
 
@@ -81,7 +86,10 @@ export class Door {
   #look(socket: Socket, letIn: (socket: Socket) => void): void {
     // Whoever leaves before it is answered.
     socket.once('error', ignore).setTimeout(SILENT_MS, () => socket.destroy());
+    this.#silent.add(socket);
+    socket.once('close', () => this.#silent.delete(socket));
     socket.once('data', (bytes) => {
+      this.#silent.delete(socket);
       if (this.#isFull() && !isAlwaysAnswered(pathOf(bytes))) return this.#refuse(socket);
       socket.off('error', ignore).removeAllListeners('timeout').setTimeout(0);
       letIn(socket);
