@@ -60,6 +60,16 @@ export function epochContract(store: () => Store): void {
       expect(await store().enrolment(hash('token'), NOW)).toBeUndefined();
     });
 
+    it('that begins has nonces of its own: what a clock marked that was ahead is over', async () => {
+      const { tenant, device } = await enrolled(store(), 'phone');
+      const year = 31_536_000;
+      await store().consumeJti(tenant, device, id('jti'), NOW + 600, NOW);
+      await store().sweep(NOW + year);
+      expect(await store().consumeJti(tenant, device, id('next'), NOW + 600, NOW)).toBe(false);
+      await store().beginEpoch(2, NOW);
+      expect(await store().consumeJti(tenant, device, id('next'), NOW + 600, NOW)).toBe(true);
+    });
+
     it('that begins leaves devices and verdicts as they were', async () => {
       const before = await enrolled(store(), 'phone');
       await store().cancel('bank', (await started(store(), 'v')).verification, { kind: 'backend' }, NOW);

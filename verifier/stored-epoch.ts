@@ -64,8 +64,9 @@ const FORGOTTEN = [
   ({ query, tables: { passkeyChallenges } }: Dialect) =>
     query.delete(passkeyChallenges).where(eq(passkeyChallenges.tenant, ofTenant)),
 ].map(command);
+// Its keys make other nonces: those of which a jti is marked are good nowhere.
 const setEpoch = command(({ query, tables: { epochs } }) =>
-  query.update(epochs).set({ epoch: sql`${sql.placeholder('epoch')}`, copy: false }),
+  query.update(epochs).set({ epoch: sql`${sql.placeholder('epoch')}`, copy: false, jtisUntil: 0 }),
 );
 
 export function* beginEpoch(tx: Transaction, epoch: number, now: number): Verb<void> {
