@@ -1,13 +1,13 @@
 import { importPublicKey, sign, verify } from '#es256';
 import { decodeBase64url, encodeBase64url } from './base64url.ts';
 import { AkashiError } from './error.ts';
-import type { PublicJwk } from './jws.ts';
+import type { PublicJwk } from './public-jwk.ts';
 import { remembered } from './remembered.ts';
 import { jwsOfAnyLength, parse } from './shape.ts';
 
 // Compact JWS (RFC 7515) with ES256: the one form and the one algorithm that this protocol has. A library for all of JOSE was most of what a phone page loads before anything happens.
 
-const importKey = remembered(({ x, y }) => importPublicKey(x, y));
+const importKey = remembered(({ x, y }: PublicJwk) => importPublicKey(x, y));
 
 export async function signCompact(
   header: { readonly alg: 'ES256'; readonly typ: string; readonly kid?: string; readonly jwk?: PublicJwk },

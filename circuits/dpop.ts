@@ -3,7 +3,7 @@ import { sha256 } from '#es256';
 import { encodeBase64url } from './base64url.ts';
 import { signCompact, verifyCompact } from './compact-jws.ts';
 import { AkashiError } from './error.ts';
-import { type PublicJwk, publicJwkShape, thumbprint } from './jws.ts';
+import { type PublicJwk, publicJwkShape, thumbprint } from './public-jwk.ts';
 import { base64url16, base64url32, parse, time } from './shape.ts';
 
 // Device authentication: a DPoP proof (RFC 9449) whose claim `bh` also covers the body (docs/protocol.md, section 4).

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { factor, tenantName, verdict } from './http.ts';
-import { publicJwkShape } from './jws.ts';
 import { policyBody, riskSignals } from './policy.ts';
+import { publicJwkShape } from './public-jwk.ts';
 import { base64url16, base64url32, code, fieldText, reference, text, time } from './shape.ts';
 import { remoteUrl, statusListsUrl } from './status-list.ts';
 import { transaction } from './transaction.ts';

@@ -1,3 +1,6 @@
+// Only whole modules are passed on: one that names what it passes on stands, for bundlers, in the way of every page that imports it,
+// and code that is needed later comes at once (test/phone-bundle.test.ts).
+
 export * from './base64url.ts';
 export * from './challenge.ts';
 export * from './claim-encoding.ts';
@@ -21,6 +24,7 @@ export * from './policy-faults.ts';
 export * from './presentation.ts';
 export * from './protocol.ts';
 export * from './proving-key.ts';
+export * from './public-jwk.ts';
 export * from './scope.ts';
 export * from './shape.ts';
 export * from './status-list.ts';

@@ -13,14 +13,13 @@ import { verifyDpop } from './dpop.ts';
 import {
   JWS_TYPES,
   type JwsKind,
-  publicJwkShape,
   signJws,
   signKeyStatement,
-  thumbprint,
   unverifiedJws,
   verifyJws,
   verifyKeyStatement,
 } from './jws.ts';
+import { publicJwkShape, thumbprint } from './public-jwk.ts';
 import { parse } from './shape.ts';
 
 const read = (name: string) =>

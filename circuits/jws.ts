@@ -1,10 +1,8 @@
 import * as v from 'valibot';
-import { sha256 } from '#es256';
-import { encodeBase64url } from './base64url.ts';
 import { signCompact, verifyCompact } from './compact-jws.ts';
 import { AkashiError } from './error.ts';
-import { remembered } from './remembered.ts';
-import { base64url32, parse } from './shape.ts';
+import { type PublicJwk, publicJwkShape, thumbprint } from './public-jwk.ts';
+import { parse } from './shape.ts';
 
 export { unverifiedJws } from './compact-jws.ts';
 
@@ -22,15 +20,6 @@ export const JWS_TYPES = {
 
 export type JwsKind = keyof typeof JWS_TYPES;
 
-/** A P-256 public key as the wire carries it. */
-export const publicJwkShape = v.strictObject({
-  kty: v.literal('EC'),
-  crv: v.literal('P-256'),
-  x: base64url32,
-  y: base64url32,
-});
-export type PublicJwk = v.InferOutput<typeof publicJwkShape>;
-
 export interface SigningKey {
   /** Name of the key in the JWS header. */
   readonly kid: string;
@@ -42,13 +31,6 @@ const rootHeaderShape = v.strictObject({
   alg: v.literal('ES256'),
   typ: v.literal(JWS_TYPES.keys),
   jwk: publicJwkShape,
-});
-
-/** RFC 7638 thumbprint, SHA-256, base64url. */
-export const thumbprint = remembered(async ({ kty, crv, x, y }) => {
-  // The members in the order of section 3.2; none of these values needs an escape.
-  const text = JSON.stringify({ crv, kty, x, y });
-  return encodeBase64url(await sha256(new TextEncoder().encode(text)));
 });
 
 /** Signs `payload` as JSON: compact JWS, ES256, header `{alg, typ, kid}`. */

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { publicJwkShape } from './jws.ts';
+import { publicJwkShape } from './public-jwk.ts';
 import { base64url32, origin, parse, time } from './shape.ts';
 
 // What the root key says about the verifier's signing keys (docs/protocol.md, section 4).

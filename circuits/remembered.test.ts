@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { encodeBase64url } from './base64url.ts';
-import type { PublicJwk } from './jws.ts';
+import type { PublicJwk } from './public-jwk.ts';
 import { remembered } from './remembered.ts';
 
 function keyOf(n: number): PublicJwk {

@@ -152,7 +152,7 @@ describe('installed', () => {
     const world = await openWorld();
     const accounts = [newAccount()];
     const { verifier, bank } = { verifier: world.origin, bank: await world.tenant('aoba') };
-    cpSync(join(ROOT, 'test', 'page.ts'), join(empty, 'page.ts'));
+    cpSync(join(ROOT, 'test', 'browser/page.ts'), join(empty, 'page.ts'));
     const scripts = await bundlePage({
       page: join(empty, 'page.ts'),
       worker: '@akashi/sdk/prover-worker',

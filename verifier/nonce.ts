@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { base64url } from 'jose';
+import type { Keys } from './keys.ts';
 import type { Store } from './store.ts';
-import type { VerifierOptions } from './verifier.ts';
 
 // The nonces of device calls (RFC 9449, section 8): a time and an HMAC over it. Nothing is stored, and a nonce made by one
 // verifier is good at another.
@@ -10,6 +10,13 @@ import type { VerifierOptions } from './verifier.ts';
 export const NONCE_SECONDS = 300;
 /** Seconds by which the clock of another process with the same keys may be ahead. */
 const CLOCK_LEEWAY_SECONDS = 60;
+
+export interface NoncesParts {
+  readonly store: Pick<Store, 'jtisUntil'>;
+  /** UTC seconds. */
+  readonly now: () => number;
+  readonly keys: Pick<Keys, 'nonceKey'>;
+}
 
 const TIME_LENGTH = 8;
 const MAC_LENGTH = 16;
@@ -20,13 +27,13 @@ const MAC_LENGTH = 16;
  * nonces do not age; their `jti`s are kept as long.
  */
 export class Nonces {
-  readonly #store: Pick<Store, 'jtisUntil'>;
+  readonly #store: NoncesParts['store'];
   readonly #now: () => number;
   readonly #nonceKey: Uint8Array;
   /** The mark, as last read. */
   #jtisUntil = 0;
 
-  constructor({ store, now, keys }: Pick<VerifierOptions, 'store' | 'now' | 'keys'>) {
+  constructor({ store, now, keys }: NoncesParts) {
     this.#store = store;
     this.#now = now;
     this.#nonceKey = keys.nonceKey;

@@ -3,16 +3,12 @@ import type { Database, Listener } from './database.ts';
 import { type PostgresConnection, PostgresConnections } from './postgres-connections.ts';
 import { answerTo, isClash, isCut, isRefusedWrite, underlying } from './postgres-faults.ts';
 import { checkMigrations } from './postgres-migrations.ts';
-import { PostgresNotices } from './postgres-notices.ts';
+import { type NoticesOptions, PostgresNotices } from './postgres-notices.ts';
 import { checkRole } from './postgres-roles.ts';
 import type { Scope, Verb, Writing } from './statement.ts';
 
-export interface PostgresOptions {
-  /** `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, of the verifier's role, not of the owner. */
-  readonly url: string;
+export interface PostgresOptions extends NoticesOptions {
   readonly random: (length: number) => Uint8Array;
-  /** Milliseconds between two turns of looking again (default: 1000), the net under the notices (postgres-notices.ts). */
-  readonly lookAgainMs?: number | undefined;
 }
 
 /** How often a transaction is run again when others were in its way, and the longest wait before, in milliseconds. */

@@ -2,13 +2,19 @@ import { createHash } from 'node:crypto';
 import pg from 'pg';
 import type { Listener } from './database.ts';
 import { connectionOptions } from './postgres-connections.ts';
-import type { PostgresOptions } from './postgres-database.ts';
 import { Topics } from './topics.ts';
 
 // Changes are told to the other verifiers by NOTIFY, after their commit and many at a time, by a connection of its own that
 // also listens. Not in the transaction of the change: PostgreSQL commits transactions with notices one after the other, disk
 // and all (CONTRIBUTING.md, decisions). So a notice can be lost, when a verifier dies right behind a commit or its connection
 // is down; for that each listener is told to look again every few seconds, whether anything came or not.
+
+export interface NoticesOptions {
+  /** `postgres://USER:PASSWORD@HOST:PORT/DATABASE`, of the verifier's role, not of the owner. */
+  readonly url: string;
+  /** Milliseconds between two turns of looking again (default: 1000), the net under the notices. */
+  readonly lookAgainMs?: number | undefined;
+}
 
 const CHANNEL = 'akashi';
 /** Payloads are below 8000 bytes. */
@@ -37,7 +43,7 @@ export class PostgresNotices {
   #closed = false;
   #retry: NodeJS.Timeout | undefined;
 
-  constructor({ url, lookAgainMs = LOOK_AGAIN_MS }: Pick<PostgresOptions, 'url' | 'lookAgainMs'>) {
+  constructor({ url, lookAgainMs = LOOK_AGAIN_MS }: NoticesOptions) {
     this.#url = url;
     this.#lookAgain = setInterval(() => {
       this.#turn += 1;
