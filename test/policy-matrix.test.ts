@@ -13,8 +13,8 @@ import {
   type IssuedClaims,
   issueAccount,
   issueClaims,
-  makePresentation,
 } from '../verifier/phone-fixtures.ts';
+import { makePresentation } from '../verifier/presentation-fixtures.ts';
 import { prove } from './proofs.ts';
 
 // Every policy of the example against every subset of what it can ask for, with good proofs of all of it: a subset passes

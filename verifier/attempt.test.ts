@@ -11,15 +11,8 @@ import {
   type World,
 } from './app-fixtures.ts';
 import { inlineChecker } from './checker.ts';
-import {
-  attemptOf,
-  type EnrolledPhone,
-  enrolPhone,
-  issueAccount,
-  makePresentation,
-  otherCode,
-  startAccepted,
-} from './phone-fixtures.ts';
+import { type EnrolledPhone, enrolPhone, issueAccount } from './phone-fixtures.ts';
+import { attemptOf, makePresentation, otherCode, startAccepted } from './presentation-fixtures.ts';
 import { endProver } from './prover-fixtures.ts';
 import { loadVerificationKeys } from './verification-keys.ts';
 

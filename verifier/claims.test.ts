@@ -15,15 +15,8 @@ import {
   textOf,
   type World,
 } from './app-fixtures.ts';
-import {
-  attemptOf,
-  type EnrolledPhone,
-  enrolPhone,
-  issueAccount,
-  issueClaims,
-  makePresentation,
-  startAccepted,
-} from './phone-fixtures.ts';
+import { type EnrolledPhone, enrolPhone, issueAccount, issueClaims } from './phone-fixtures.ts';
+import { attemptOf, makePresentation, startAccepted } from './presentation-fixtures.ts';
 import { endProver } from './prover-fixtures.ts';
 
 // Claims at the verifier: policies with bounds, the requests made of them, and presentations whose credential, bounds or

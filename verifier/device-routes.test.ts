@@ -19,9 +19,8 @@ import {
   evaluatePin,
   newPhone,
   type Phone,
-  proveChange,
-  provePin,
 } from './phone-fixtures.ts';
+import { proveChange, provePin } from './presentation-fixtures.ts';
 import { endProver } from './prover-fixtures.ts';
 import { BOUNDS } from './store.ts';
 

@@ -21,7 +21,8 @@ import {
   textOf,
   type World,
 } from './app-fixtures.ts';
-import { type EnrolledPhone, enrolPhone, makePresentation } from './phone-fixtures.ts';
+import { type EnrolledPhone, enrolPhone } from './phone-fixtures.ts';
+import { makePresentation } from './presentation-fixtures.ts';
 import { endProver } from './prover-fixtures.ts';
 
 let world: World;

@@ -5,8 +5,9 @@ import { exportJWK, generateKeyPair } from 'jose';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type Answer, openWorld, PURPOSE, send, startOf, type World } from './app-fixtures.ts';
 import { temporaryFolder } from './folder-fixtures.ts';
-import { newPhone, type Phone, provePin } from './phone-fixtures.ts';
+import { newPhone, type Phone } from './phone-fixtures.ts';
 import { createTestDatabase, openTestStore, type TestDatabase } from './postgres-fixtures.ts';
+import { provePin } from './presentation-fixtures.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 import { asksPostgres, asksSqlite, type FullTenant, fillTenant, rowsOf } from './tenant-fixtures.ts';
 

@@ -16,7 +16,8 @@ import {
   textOf,
   type World,
 } from './app-fixtures.ts';
-import { type Accepted, type EnrolledPhone, makePresentation, provePasskeyOwner } from './phone-fixtures.ts';
+import type { EnrolledPhone } from './phone-fixtures.ts';
+import { type Accepted, makePresentation, provePasskeyOwner } from './presentation-fixtures.ts';
 
 // A bank that uses passkeys, and phones that have them, for tests.
 

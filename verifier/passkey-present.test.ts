@@ -22,14 +22,8 @@ import {
   presentedBy,
   setSettings,
 } from './passkey-fixtures.ts';
-import {
-  type Accepted,
-  type EnrolledPhone,
-  enrolPhone,
-  makePresentation,
-  otherCode,
-  startAccepted,
-} from './phone-fixtures.ts';
+import { type EnrolledPhone, enrolPhone } from './phone-fixtures.ts';
+import { type Accepted, makePresentation, otherCode, startAccepted } from './presentation-fixtures.ts';
 import { endProver } from './prover-fixtures.ts';
 
 const PIN = '8035174926';

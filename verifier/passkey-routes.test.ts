@@ -25,7 +25,8 @@ import {
   RP_ID,
   setSettings,
 } from './passkey-fixtures.ts';
-import { type EnrolledPhone, enrolPhone, evaluateAnything, provePasskeyOwner } from './phone-fixtures.ts';
+import { type EnrolledPhone, enrolPhone, evaluateAnything } from './phone-fixtures.ts';
+import { provePasskeyOwner } from './presentation-fixtures.ts';
 import { endProver } from './prover-fixtures.ts';
 import { BOUNDS } from './store.ts';
 

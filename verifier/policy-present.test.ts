@@ -15,15 +15,8 @@ import {
   type World,
 } from './app-fixtures.ts';
 import { addPasskeyTo, openPasskeyBank, PHONE_ORIGIN, setSettings } from './passkey-fixtures.ts';
-import {
-  type AttemptParts,
-  type EnrolledPhone,
-  enrolPhone,
-  type IssuedAccount,
-  issueAccount,
-  makePresentation,
-  startAccepted,
-} from './phone-fixtures.ts';
+import { type EnrolledPhone, enrolPhone, type IssuedAccount, issueAccount } from './phone-fixtures.ts';
+import { type AttemptParts, makePresentation, startAccepted } from './presentation-fixtures.ts';
 import { endProver } from './prover-fixtures.ts';
 
 // Policies as verifications meet them: which alternative, how many factors, what raises them, what is reused.

@@ -16,16 +16,13 @@ import {
   type World,
 } from './app-fixtures.ts';
 import {
-  attemptOf,
   type EnrolledPhone,
   enrolPhone,
   evaluateAnything,
   issueAccount,
-  makePresentation,
   newDeviceKey,
-  otherCode,
-  startAccepted,
 } from './phone-fixtures.ts';
+import { attemptOf, makePresentation, otherCode, startAccepted } from './presentation-fixtures.ts';
 import { endProver } from './prover-fixtures.ts';
 
 let world: World;

@@ -12,7 +12,8 @@ import {
   textOf,
   type World,
 } from './app-fixtures.ts';
-import { attemptOf, type EnrolledPhone, enrolPhone } from './phone-fixtures.ts';
+import { type EnrolledPhone, enrolPhone } from './phone-fixtures.ts';
+import { attemptOf } from './presentation-fixtures.ts';
 
 let world: World;
 let bank: TenantFixture;

@@ -9,14 +9,8 @@ import {
   type World,
 } from './app-fixtures.ts';
 import { newIssuerKey, Publisher } from './issuer-fixtures.ts';
-import {
-  type EnrolledPhone,
-  enrolPhone,
-  type IssuedAccount,
-  issueAccount,
-  makePresentation,
-  startAccepted,
-} from './phone-fixtures.ts';
+import { type EnrolledPhone, enrolPhone, type IssuedAccount, issueAccount } from './phone-fixtures.ts';
+import { makePresentation, startAccepted } from './presentation-fixtures.ts';
 import { endProver } from './prover-fixtures.ts';
 
 // What became of a credential after it was issued, as presentations meet it.

@@ -20,15 +20,9 @@ import {
   SIGNING_LEAD_SECONDS,
   useEncryptionKey,
 } from './keys.ts';
-import {
-  type EnrolledPhone,
-  enrolPhone,
-  evaluatePin,
-  makePresentation,
-  proveChange,
-  startAccepted,
-} from './phone-fixtures.ts';
+import { type EnrolledPhone, enrolPhone, evaluatePin } from './phone-fixtures.ts';
 import { createTestDatabase, openTestStore } from './postgres-fixtures.ts';
+import { makePresentation, proveChange, startAccepted } from './presentation-fixtures.ts';
 import { endProver } from './prover-fixtures.ts';
 import { countSealed, resealAll } from './reseal.ts';
 import { evaluationPlace, unseal } from './sealed.ts';

@@ -10,8 +10,9 @@ import {
   textOf,
   type World,
 } from './app-fixtures.ts';
-import { type EnrolledPhone, enrolmentToken, enrolPhone, makePresentation } from './phone-fixtures.ts';
+import { type EnrolledPhone, enrolmentToken, enrolPhone } from './phone-fixtures.ts';
 import { asUser } from './postgres-fixtures.ts';
+import { makePresentation } from './presentation-fixtures.ts';
 import { newPasskey } from './store-contract-passkeys.ts';
 
 // A tenant with something in every table, and what its rows say: for tests of the wall between tenants.

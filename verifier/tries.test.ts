@@ -12,7 +12,8 @@ import {
   textOf,
   type World,
 } from './app-fixtures.ts';
-import { enrolPhone, evaluateAnything, startAccepted } from './phone-fixtures.ts';
+import { enrolPhone, evaluateAnything } from './phone-fixtures.ts';
+import { startAccepted } from './presentation-fixtures.ts';
 import { endProver } from './prover-fixtures.ts';
 
 let world: World;
