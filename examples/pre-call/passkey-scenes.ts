@@ -1,5 +1,6 @@
 import type { Browser, Page } from 'playwright-core';
 import { beginEnrolment, holding, type Looks, phoneContext, startOnDesk, tapDigits } from './drive.ts';
+import { TEXTS } from './phone/texts.ts';
 import type { Studio } from './scenes.ts';
 
 // The scenes with a passkey: a phone of its own, whose sensor is Chromium's virtual authenticator.
@@ -50,7 +51,12 @@ export async function shootPasskey(
   await phone.locator('[data-failure="passkey_cancelled"]').waitFor();
   await shoot(phone, 'phone-passkey-cancelled');
   await recognise(true);
+  const confirm = await hesitate(phone);
   await phone.locator('.actions .primary').tap();
+  const { passkeyConfirm } = TEXTS[looks.locale === 'ja-JP' ? 'ja' : 'en'];
+  await phone.locator('.step', { hasText: passkeyConfirm }).waitFor();
+  await shoot(phone, 'phone-passkey-confirm');
+  await confirm();
   await phone.locator('[data-ending="passed"]').waitFor();
   await desk.locator('[data-state="passed"]').waitFor();
   await shoot(desk, 'desk-passed-passkey');
@@ -61,6 +67,12 @@ export async function shootPasskey(
   await phone.locator('.row .danger').tap();
   await phone.locator('.row .danger').waitFor({ state: 'detached' });
   await shoot(phone, 'phone-passkey-removed');
+  await phone.locator('#add-passkey').tap();
+  await tapDigits(phone, 'pin', PIN);
+  await phone.locator('.row .danger').waitFor();
+  await shoot(phone, 'phone-passkey-added');
+  await phone.locator('.row .danger').tap();
+  await phone.locator('.row .danger').waitFor({ state: 'detached' });
   await shootLostAnswer(phone, shoot);
   await desk.locator('#subject').fill(CUSTOMER);
   await desk.locator('#start-purpose').selectOption('payee payee');
@@ -103,4 +115,17 @@ async function addSensor(phone: Page): Promise<(isUserVerified: boolean) => Prom
   return async (isUserVerified) => {
     await session.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified });
   };
+}
+
+/** The customer takes a while before the sensor; Chromium's own, made to wait, never goes on. @returns when it was enough */
+async function hesitate(phone: Page): Promise<() => Promise<void>> {
+  await phone.evaluate(() => {
+    const get = navigator.credentials.get.bind(navigator.credentials);
+    const enough = new Promise((resolve) => addEventListener('confirm', resolve, { once: true }));
+    navigator.credentials.get = async (options) => {
+      await enough;
+      return get(options);
+    };
+  });
+  return () => phone.evaluate(() => void dispatchEvent(new Event('confirm')));
 }
