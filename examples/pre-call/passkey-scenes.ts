@@ -1,4 +1,6 @@
+import { openSqliteStore } from '@akashi/verifier';
 import type { Browser, Page } from 'playwright-core';
+import { TENANT } from './bank/records.ts';
 import { beginEnrolment, holding, type Looks, phoneContext, startOnDesk, tapDigits } from './drive.ts';
 import { TEXTS } from './phone/texts.ts';
 import type { Studio } from './scenes.ts';
@@ -62,6 +64,16 @@ export async function shootPasskey(
   await shoot(desk, 'desk-passed-passkey');
   await phone.locator('#done').tap();
 
+  await takeScreenLocks(demo);
+  const next = await startOnDesk(desk, CUSTOMER, { purpose: 'payee payee' });
+  await phone.locator('#accept').tap();
+  await tapDigits(phone, 'code', next);
+  await tapDigits(phone, 'pin', PIN);
+  await phone.locator('[data-ending="passed"]').waitFor();
+  await desk.locator('[data-state="passed"]').waitFor();
+  await shoot(desk, 'desk-passed-inherence');
+  await phone.locator('#done').tap();
+
   await phone.locator('#settings').tap();
   await phone.locator('#passkeys').tap();
   await phone.locator('.row .danger').tap();
@@ -80,6 +92,14 @@ export async function shootPasskey(
   await desk.locator('#start-problem:not(:empty)').waitFor();
   await shoot(desk, 'desk-no-passkey');
   await context.close();
+}
+
+/** As banks decide that take a screen lock for face or finger; this one does not. */
+async function takeScreenLocks({ database, bank }: Studio['demo']): Promise<void> {
+  const store = openSqliteStore({ file: database });
+  const settings = { rpId: new URL(bank).hostname, acceptScreenLock: true };
+  await store.setPasskeySettings(TENANT.tenant, settings, Math.floor(Date.now() / 1000));
+  await store.close();
 }
 
 /** The verifier has the passkey, but the phone never heard so: that one is no use here. */

@@ -4,6 +4,9 @@ import { inLanguage, minutesAndSeconds } from '../language.ts';
 import type { Desk } from './desk.ts';
 import { transactionNote } from './transaction.ts';
 
+/** In the order in which operators know them. */
+const FACTORS = ['knowledge', 'possession', 'inherence'] as const;
+
 /** Verdicts that only an answer of the customer leads to. */
 const BY_CUSTOMER: ReadonlySet<Verdict | null> = new Set<Verdict>([
   'passed',
@@ -164,7 +167,9 @@ export class CurrentVerification {
 
   #verdict(shown: Verification, verdict: Verdict): HTMLElement {
     const { texts } = this.#desk;
-    const factors = shown.factors.map((factor) => element('li', {}, icon('check'), texts.factors[factor]));
+    const factors = FACTORS.filter((factor) => shown.factors.includes(factor)).map((factor) =>
+      element('li', {}, icon('check'), texts.factors[factor]),
+    );
     // What was agreed to is confirmed; the figures have gone with the request, and most desks never had them.
     const agreed = verdict === 'passed' && shown.transaction !== undefined;
     const reused = shown.reusedFrom !== undefined;

@@ -101,7 +101,11 @@ const ja = {
   reusedText: 'この通話で、すでにご本人であることを確認しています。もう一度お尋ねする必要はありません。',
   took: (seconds: number) => `開始から${seconds}秒`,
   factorsShown: '示されたもの',
-  factors: { knowledge: '知識（暗証番号）', possession: '所持（登録した端末）', inherence: '生体' },
+  factors: {
+    knowledge: '知識（暗証番号）',
+    possession: '所持（登録した端末）',
+    inherence: '生体（顔・指・画面ロック）',
+  },
   precallPassed: '事前確認',
   connectionLost: '接続が切れました。つなぎ直しています。',
   announceCode: (digits: string) => `お伝えする番号は ${digits} です`,
@@ -226,7 +230,7 @@ const en: Texts = {
   factors: {
     knowledge: 'Knowledge (PIN)',
     possession: 'Possession (enrolled phone)',
-    inherence: 'Inherence',
+    inherence: 'Inherence (face, finger or screen lock)',
   },
   precallPassed: 'Before the call',
   connectionLost: 'The connection was lost. Reconnecting.',
