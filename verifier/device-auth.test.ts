@@ -11,7 +11,7 @@ import {
   type TenantFixture,
   type World,
 } from './app-fixtures.ts';
-import { NONCE_SECONDS, newNonce, nonceExpiry } from './nonce.ts';
+import { NONCE_SECONDS, Nonces, newNonce, nonceExpiry } from './nonce.ts';
 import { type EnrolledPhone, enrolPhone, newDeviceKey, newPhone } from './phone-fixtures.ts';
 
 let world: World;
@@ -171,6 +171,23 @@ describe('the nonce', () => {
     world.clock.now = right + 7200;
     expect(refusal(await call({ jti, nonce: told }))).toBe('401 use_dpop_nonce');
     expect((await call({ nonce: nonce(world.clock.now) })).status).toBe(200);
+  });
+
+  test('of a verifier whose clock is ahead is good at the others, once they know of the mark that it moved', async () => {
+    const keys = { nonceKey: randomBytes(32) };
+    const [right, ahead] = [1_000, 5_000];
+    let mark = 0;
+    const store = { jtisUntil: async () => mark };
+    const [one, other] = [right, ahead].map((time) => new Nonces({ store, keys, now: () => time }));
+    if (one === undefined || other === undefined) throw new TypeError('two verifiers');
+    expect(await one.expiry(other.make())).toBeUndefined();
+    expect(await other.expiry(one.make())).toBeUndefined();
+    mark = ahead - 60;
+    expect(await one.expiry(other.make())).toBe(ahead + NONCE_SECONDS);
+    expect(await other.expiry(one.make())).toBe(mark + NONCE_SECONDS);
+    // By another key it tells of nothing.
+    const stranger = new Nonces({ store, keys: { nonceKey: randomBytes(32) }, now: () => ahead });
+    expect(await one.expiry(stranger.make())).toBeUndefined();
   });
 
   test('names when it ends, which is how long a jti is kept', () => {

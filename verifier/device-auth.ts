@@ -34,7 +34,9 @@ export interface DeviceCall extends SignedCall {
  * @throws AkashiError `too_large`, `busy`, `unauthorized`, `use_dpop_nonce`
  */
 export async function checkSignature(verifier: Verifier, c: Context): Promise<SignedCall> {
-  c.header('DPoP-Nonce', verifier.nonces.make());
+  const { nonces } = verifier;
+  const giveNonce = () => c.header('DPoP-Nonce', nonces.make());
+  giveNonce();
   c.header('Akashi-Keys', verifier.keys.statement);
   const body = await receiveBody(verifier, c);
   const proof = c.req.header('dpop');
@@ -45,12 +47,14 @@ export async function checkSignature(verifier: Verifier, c: Context): Promise<Si
   const { thumbprint, jti, nonce } = await verifier.instruments.phase('authenticate', () =>
     verifyDpop(proof, { method, url, body }),
   );
-  const { nonces } = verifier;
-  const jtiExpiresAt = nonces.expiry(nonce);
-  if (jtiExpiresAt === undefined) throw new AkashiError('use_dpop_nonce');
+  const jtiExpiresAt = await nonces.expiry(nonce);
+  if (jtiExpiresAt === undefined) {
+    giveNonce();
+    throw new AkashiError('use_dpop_nonce');
+  }
   const replayed = async () => {
     if (!(await nonces.hasEnded(jtiExpiresAt))) return new AkashiError('unauthorized');
-    c.header('DPoP-Nonce', nonces.make());
+    giveNonce();
     return new AkashiError('use_dpop_nonce');
   };
   return { thumbprint, jti, jtiExpiresAt, body, replayed };

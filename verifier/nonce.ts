@@ -44,8 +44,12 @@ export class Nonces {
   }
 
   /** When this nonce, if it was made here or at a verifier with the same keys, and the `jti` with it, cannot be good any more. */
-  expiry(nonce: string | undefined): number | undefined {
-    return nonceExpiry(this.#nonceKey, nonce, this.#time());
+  async expiry(nonce: string | undefined): Promise<number | undefined> {
+    const madeAt = timeOf(this.#nonceKey, nonce);
+    // One that comes from the future may be of a verifier that knows the mark.
+    if (madeAt !== undefined && isAhead(madeAt, this.#time()))
+      this.#jtisUntil = await this.#store.jtisUntil();
+    return expiryOf(madeAt, this.#time());
   }
 
   /** Whether a `jti` was refused because its nonce had ended for the database, which the next nonces then have not. */
@@ -71,14 +75,26 @@ export function nonceExpiry(
   nonce: string | undefined,
   now: number,
 ): number | undefined {
+  return expiryOf(timeOf(nonceKey, nonce), now);
+}
+
+function expiryOf(madeAt: number | undefined, now: number): number | undefined {
+  if (madeAt === undefined || isAhead(madeAt, now) || madeAt + NONCE_SECONDS <= now) return undefined;
+  return madeAt + NONCE_SECONDS;
+}
+
+function isAhead(madeAt: number, now: number): boolean {
+  return madeAt > now + CLOCK_LEEWAY_SECONDS;
+}
+
+/** When a nonce was made, if it was with this key. */
+function timeOf(nonceKey: Uint8Array, nonce: string | undefined): number | undefined {
   if (nonce === undefined) return undefined;
   const bytes = Buffer.from(nonce, 'base64url');
   if (bytes.length !== TIME_LENGTH + MAC_LENGTH) return undefined;
   const at = bytes.subarray(0, TIME_LENGTH);
   if (!timingSafeEqual(bytes.subarray(TIME_LENGTH), nonceMac(nonceKey, at))) return undefined;
-  const madeAt = Number(at.readBigUInt64BE());
-  if (madeAt > now + CLOCK_LEEWAY_SECONDS || madeAt + NONCE_SECONDS <= now) return undefined;
-  return madeAt + NONCE_SECONDS;
+  return Number(at.readBigUInt64BE());
 }
 
 function nonceMac(nonceKey: Uint8Array, at: Uint8Array): Buffer {
