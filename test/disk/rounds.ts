@@ -98,7 +98,8 @@ export async function diskRounds(
       const killed = place.kills === true && round % 2 === 0;
       try {
         requireRefused(await load);
-        for (let look = 0; look < LOOKS; look++) await lookAt(calls, place, backend, bad);
+        for (let look = 0; look < LOOKS; look++)
+          await lookAt(calls, place, backend, { bad, told, phone: held });
         sums.acknowledged += told.verdicts.size + told.starts.size + told.tries.size;
         if (killed) await process.kill();
       } finally {
@@ -139,13 +140,25 @@ interface BadDisk {
 }
 
 /** Sends a call of each kind that writes, and asks for health. */
-async function lookAt(calls: Calls, place: DiskPlace, backend: Backend, bad: BadDisk): Promise<void> {
+async function lookAt(
+  calls: Calls,
+  place: DiskPlace,
+  backend: Backend,
+  { bad, told, phone }: { readonly bad: BadDisk; readonly told: Told; readonly phone: LoadPhone },
+): Promise<void> {
   for (const { refused, status, text, ms } of await Promise.all(calls.all.map(timed))) {
     if (refused) {
       bad.refused += 1;
       bad.slowestRefusalMs = Math.max(bad.slowestRefusalMs, ms);
     } else if (!(place.someMayPass && status < 500)) {
       bad.answeredOtherwise.push(`${status} ${text.slice(0, 200)}`);
+    } else if (status < 300) {
+      // What found room is to be there afterwards, as all that was acknowledged.
+      const { verification, verdict } = JSON.parse(text) as {
+        verification?: string;
+        verdict?: string | null;
+      };
+      if (verification !== undefined && verdict != null) told.verdicts.set(verification, { phone, verdict });
     }
   }
   const [ready, live] = await Promise.all([statusOf(backend, 'health'), statusOf(backend, 'health/live')]);
