@@ -46,10 +46,12 @@ export class Nonces {
   /** When this nonce, if it was made here or at a verifier with the same keys, and the `jti` with it, cannot be good any more. */
   async expiry(nonce: string | undefined): Promise<number | undefined> {
     const madeAt = timeOf(this.#nonceKey, nonce);
+    if (madeAt === undefined) return undefined;
     // One that comes from the future may be of a verifier that knows the mark.
-    if (madeAt !== undefined && isAhead(madeAt, this.#time()))
-      this.#jtisUntil = await this.#store.jtisUntil();
-    return expiryOf(madeAt, this.#time());
+    if (isAhead(madeAt, this.#time())) this.#jtisUntil = await this.#store.jtisUntil();
+    const now = this.#time();
+    if (isAhead(madeAt, now) || madeAt + NONCE_SECONDS <= now) return undefined;
+    return madeAt + NONCE_SECONDS;
   }
 
   /** Whether a `jti` was refused because its nonce had ended for the database, which the next nonces then have not. */
@@ -67,20 +69,6 @@ export function newNonce(nonceKey: Uint8Array, now: number): string {
   const at = Buffer.alloc(TIME_LENGTH);
   at.writeBigUInt64BE(BigInt(now));
   return base64url.encode(Buffer.concat([at, nonceMac(nonceKey, at)]));
-}
-
-/** When a nonce made with this key ends, if that is still to come. */
-export function nonceExpiry(
-  nonceKey: Uint8Array,
-  nonce: string | undefined,
-  now: number,
-): number | undefined {
-  return expiryOf(timeOf(nonceKey, nonce), now);
-}
-
-function expiryOf(madeAt: number | undefined, now: number): number | undefined {
-  if (madeAt === undefined || isAhead(madeAt, now) || madeAt + NONCE_SECONDS <= now) return undefined;
-  return madeAt + NONCE_SECONDS;
 }
 
 function isAhead(madeAt: number, now: number): boolean {

@@ -162,7 +162,7 @@ export interface Store {
   devicesOfSubject(tenant: string, subject: string, now: number): Promise<readonly Device[]>;
   /** False if this device used the `jti` before, or if its time is not after {@link Store.jtisUntil}. */
   consumeJti(tenant: string, device: string, jti: string, expiresAt: number, now: number): Promise<boolean>;
-  /** Up to when no `jti` is good any more, whatever the clocks say; it never goes back. */
+  /** Up to when no `jti` is good any more, whatever the clocks say. It goes back only where an epoch begins, whose nonces are others. */
   jtisUntil(): Promise<number>;
   /**
    * Counts an evaluation, durably, before its answer is made; the same digest as last time is not counted again.
