@@ -137,7 +137,7 @@ describe('the nonce', () => {
       newNonce(nonceKey, now - NONCE_SECONDS),
       newNonce(nonceKey, now + 3600),
       newNonce(randomBytes(32), now),
-      `${newNonce(nonceKey, now).slice(0, -1)}_`,
+      newNonce(nonceKey, now).replace(/.$/, (last) => (last === 'A' ? 'B' : 'A')),
     ]) {
       expect(refusal(await phone.call('DELETE', status, undefined, { nonce }))).toBe('401 use_dpop_nonce');
     }
