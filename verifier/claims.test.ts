@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type ClaimsSchema, type PolicyFact, parse, requestShape, schemaSignal } from '@akashi/circuits';
 import { decodeJwt } from 'jose';
-import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   addOperator,
   auditOf,
@@ -145,7 +145,9 @@ describe('several claims', () => {
     const [claims, account] = [await customer('1988-02-29'), await issueAccount(world, bank, phone)];
     const { code, opened, path } = await accept();
     const presentation = await makePresentation(phone, { opened, code, claims, account });
+    const looked = vi.spyOn(world.issuers, 'key');
     expect((await phone.call('POST', path, presentation)).json).toMatchObject({ verdict: 'passed' });
+    expect(looked.mock.calls.length, 'each credential is checked once').toBe(2);
   });
 
   test('proofs of one cannot take the place of another', async () => {

@@ -273,7 +273,7 @@ function refusalReason(checked: CheckedCredential, claimed: Claimed | undefined)
   return typeof checked === 'string' ? [`credential:${claimed?.entry.fact}:${checked}`] : [];
 }
 
-/** The credentials of a presentation, at once: each may wait for the tenant's server. */
+/** The credentials of a presentation, at once: each may wait for the tenant's server. One that several facts rest on is checked once. */
 function checkCredentials(
   verifier: Verifier,
   call: DeviceCall,
@@ -287,6 +287,7 @@ function checkCredentials(
     thumbprint: call.thumbprint,
     now: verifier.now(),
   };
+  const begun = new Map<string, Promise<CheckedCredential>>();
   return Promise.all(
     facts.map(({ entry, credential }) => {
       if (credential === null) return null;
@@ -294,7 +295,11 @@ function checkCredentials(
         schema: 'schema' in entry ? entry.schema : ACCOUNTS_SCHEMA,
         lifetimeSeconds: 'schema' in entry && entry.volatile ? VOLATILE_SECONDS : null,
       };
-      return checkCredential(credential, { ...expected, ...about }, verifier.issuers);
+      const what = JSON.stringify([credential, about]);
+      const checked =
+        begun.get(what) ?? checkCredential(credential, { ...expected, ...about }, verifier.issuers);
+      begun.set(what, checked);
+      return checked;
     }),
   );
 }
