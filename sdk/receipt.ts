@@ -62,13 +62,15 @@ const KEYS_SECONDS = 300;
 /** How soon an unknown key may be looked up again: rotation is rare, and anyone can name a key that is none. */
 const UNKNOWN_SECONDS = 10;
 
-/**
- * The verifier's signing keys as it publishes them, kept for five minutes.
- * @returns a function that finds those to check this JWS with, at a time in UTC seconds
- */
-export function verifierKeys(
-  connection: Connection,
-): (jws: string, now: number, signal: AbortSignal | undefined) => Promise<readonly VerifierKey[]> {
+/** Finds those to check a JWS with, at a time in UTC seconds. */
+export type VerifierKeys = (
+  jws: string,
+  now: number,
+  signal: AbortSignal | undefined,
+) => Promise<readonly VerifierKey[]>;
+
+/** The verifier's signing keys as it publishes them, kept for five minutes. */
+export function verifierKeys(connection: Pick<Connection, 'send'>): VerifierKeys {
   let keys: readonly VerifierKey[] = [];
   let fetchedAt = Number.NEGATIVE_INFINITY;
   return async (jws, now, signal) => {

@@ -10,7 +10,8 @@ export type Transport = 'stream' | 'poll';
 
 export interface WatchOptions {
   readonly path: string;
-  readonly headers: () => Readonly<Record<string, string>>;
+  /** Beside those that the connection sends. */
+  readonly headers?: () => Readonly<Record<string, string>>;
   readonly transport: Transport;
   readonly signal?: AbortSignal | undefined;
 }
@@ -74,7 +75,7 @@ async function* streamed(connection: Connection, options: WatchOptions): AsyncGe
     const response = await connection.stream({
       method: 'GET',
       path: options.path,
-      headers: { ...options.headers(), Accept: 'text/event-stream' },
+      headers: { ...options.headers?.(), Accept: 'text/event-stream' },
       signal: controller.signal,
     });
     const isStream = response.headers.get('Content-Type')?.startsWith('text/event-stream');
@@ -107,7 +108,7 @@ async function* polled(connection: Connection, options: WatchOptions): AsyncGene
     const answer = await connection.send({
       method: 'GET',
       path: etag === null ? options.path : `${options.path}?wait=${POLL_SECONDS}`,
-      headers: { ...options.headers(), ...(etag === null ? {} : { 'If-None-Match': etag }) },
+      headers: { ...options.headers?.(), ...(etag === null ? {} : { 'If-None-Match': etag }) },
       waitSeconds: POLL_SECONDS,
       signal: options.signal,
     });
