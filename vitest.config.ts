@@ -37,8 +37,9 @@ function project(
       exclude: [...NEVER, ...exclude],
       setupFiles: isolate ? [] : ['test/tidy.ts'],
       pool: 'forks',
-      testTimeout: 60_000,
-      hookTimeout: 120_000,
+      // For what hangs: a shared machine makes what takes 15 s take a minute.
+      testTimeout: 180_000,
+      hookTimeout: 180_000,
     },
   };
 }

@@ -8,11 +8,13 @@ import { loadVerificationKeys } from './verification-keys.ts';
 
 // Many proofs in one equation: what is said of each must be what is said of it alone.
 
+let made: Awaited<ReturnType<typeof proofSamples>>;
 let samples: readonly ProofCheck[];
 
 beforeAll(async () => {
   const keys = await loadVerificationKeys();
-  samples = (await proofSamples()).map(({ check }) => ({ ...check, key: keys[check.fact] }));
+  made = await proofSamples();
+  samples = made.map(({ check }) => ({ ...check, key: keys[check.fact] }));
 });
 
 /** The i-th of an endless list of good proofs of all facts. */
@@ -97,8 +99,8 @@ test('a value outside the field refuses the batch before any of it is checked', 
   expect(() => verifyBatch([good(0), { ...good(1), signals: [] }], never)).toThrow('malformed');
 });
 
-test('parsed points stand alone: another proof parsed later does not change them', async () => {
-  const [sample, other] = await proofSamples();
+test('parsed points stand alone: another proof parsed later does not change them', () => {
+  const [sample, other] = made;
   if (sample === undefined || other === undefined) throw new TypeError('samples');
   const points = parsePoints(parseProof(sample.proof));
   const before = Uint8Array.from(points.bytes);

@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Client from 'better-sqlite3';
@@ -8,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runCommand } from './command-line.ts';
 import { newIssuerKey } from './issuer-fixtures.ts';
 import { keyEncryptionOf, parseKeysDocument } from './keys.ts';
+import { freePort } from './port-fixtures.ts';
 import { evaluationPlace, seal } from './sealed.ts';
 import { openSqliteStore } from './sqlite-store.ts';
 import { hash, id, NOW, thumb } from './store-fixtures.ts';
@@ -41,15 +41,6 @@ async function run(args: readonly string[], whileRunning = async () => {}): Prom
     untilStopped: whileRunning,
   });
   return { code, out, err: err.join('\n') };
-}
-
-async function freePort(): Promise<string> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, 'localhost', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new TypeError('no port');
-  return String(address.port);
 }
 
 describe('wrong use', () => {
@@ -187,7 +178,7 @@ test('passkeys of a tenant are set, and refused where no origin fits', async () 
 });
 
 test('keys made, certified offline, installed and rotated start a verifier; uncertified ones do not', async () => {
-  const port = await freePort();
+  const port = String(await freePort());
   const origin = `http://localhost:${port}`;
   const files = ['--keys', path('keys.json'), '--public', path('public.json')];
   const [thumbprint = ''] = (await run(['keys', 'root', '--root', path('root.json')])).out;
@@ -322,7 +313,7 @@ test('origins inside of the own network are named one by one', async () => {
 });
 
 test('development mode makes its own keys, says so loudly, and finds them again', async () => {
-  const port = await freePort();
+  const port = String(await freePort());
   const home = process.cwd();
   process.chdir(folder);
   try {
@@ -330,7 +321,7 @@ test('development mode makes its own keys, says so loudly, and finds them again'
     const statements: string[] = [];
     for (let i = 0; i < 2; i++) {
       const { code, out, err } = await run(['start', '--development', '--port', port], async () => {
-        const health = await fetch(`http://localhost:${port}/v1/health`);
+        const health = await fetch(`http://localhost:${port}/v1/health/live`);
         expect(health.status).toBe(200);
         statements.push(JSON.parse(await readFile('.akashi/keys.json', 'utf8')).signing[0].jwk.x);
       });
@@ -370,7 +361,7 @@ async function installKeys(origin: string): Promise<readonly string[]> {
 }
 
 test('a copy is no database until it is put in force, with keys that know it; then an older one is not', async () => {
-  const port = await freePort();
+  const port = String(await freePort());
   const origin = `http://localhost:${port}`;
   const keys = await installKeys(origin);
   expect((await run(['tenant', 'add', 'bank', '--name', 'Bank'])).code).toBe(0);
@@ -401,7 +392,7 @@ test('a copy is no database until it is put in force, with keys that know it; th
 });
 
 test('checkpoints that a verifier wrote show what its database lost, and what a restored copy lost', async () => {
-  const port = await freePort();
+  const port = String(await freePort());
   const origin = `http://localhost:${port}`;
   const keys = await installKeys(origin);
   const lines = async () => (await readFile(path('checkpoints'), 'utf8')).split('\n').filter(Boolean);
@@ -409,7 +400,7 @@ test('checkpoints that a verifier wrote show what its database lost, and what a 
   let known = 0;
   const serve = async () => {
     const { code } = await run(['start', '--origin', origin, '--port', port, ...keys], async () => {
-      await expect.poll(async () => (await lines()).length).toBeGreaterThan(known);
+      await expect.poll(async () => (await lines()).length, { timeout: 30_000 }).toBeGreaterThan(known);
       await writeFile(path('jwks'), await (await fetch(`${origin}/v1/jwks`)).text());
     });
     expect(code).toBe(0);

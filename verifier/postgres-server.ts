@@ -1,8 +1,8 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { temporary } from './folder-fixtures.ts';
+import { freePort } from './port-fixtures.ts';
 
 // PostgreSQL servers from this machine's binaries, each with a folder and a port of its own: one for a whole run of the
 // tests, gone with the run, unless `DATABASE_URL` (a superuser's) names another; and some to be ill-treated or measured.
@@ -69,7 +69,7 @@ export async function startPostgresServer({ folder: above = temporary() } = {}):
     cwd: folder,
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  const port = await freePort();
+  const port = await freePort('127.0.0.1');
   const settings = Object.entries({ ...SETTINGS, port }).flatMap(([name, value]) => [
     '-c',
     `${name}=${value}`,
@@ -115,18 +115,4 @@ export function unprivileged(): User | undefined {
     }
   }
   throw new Error('PostgreSQL does not run as root, and there is neither a user postgres nor nobody');
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => {
-        if (address === null || typeof address === 'string') reject(new TypeError('no port'));
-        else resolve(address.port);
-      });
-    });
-  });
 }

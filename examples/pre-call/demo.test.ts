@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -7,6 +8,7 @@ import { openAgent } from '@akashi/sdk/agent';
 import { memoryStorage, openHolder } from '@akashi/sdk/holder';
 import { inlineProver } from '@akashi/sdk/inline-prover';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { PORTS } from '../../verifier/port-fixtures.ts';
 import { CUSTOMERS } from './bank/customers.ts';
 import { type Demo, startDemo } from './demo.ts';
 import { PortInUse } from './site.ts';
@@ -34,7 +36,7 @@ const start = (): Promise<Demo> => startDemo({ folder, port, say: (line) => said
 /** On ports that nobody listens on: some are tried, because a second start needs the same ones again. */
 async function startSomewhere(): Promise<Demo> {
   for (let tries = 0; tries < 20; tries += 1) {
-    port = 20_000 + Math.floor(Math.random() * 10_000) * 4;
+    port = randomInt(PORTS.first, PORTS.end - 3);
     try {
       return await start();
     } catch (error) {

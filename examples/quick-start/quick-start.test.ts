@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -11,6 +10,7 @@ import { memoryStorage, openHolder } from '@akashi/sdk/holder';
 import { inlineProver } from '@akashi/sdk/inline-prover';
 import { generateIssuerKeys, type IssuerOptions, openIssuer } from '@akashi/sdk/issuer';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { freePort } from '../../verifier/port-fixtures.ts';
 import { askForIncome } from './claims.ts';
 import { verify } from './desk.ts';
 import { openBank } from './issuer.ts';
@@ -151,14 +151,4 @@ async function firstLine(process: ChildProcess): Promise<string> {
     return line;
   }
   throw new Error('the command printed nothing');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, 'localhost');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

@@ -3,13 +3,8 @@ import { once } from 'node:events';
 import { chownSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  binaryFolder,
-  freePort,
-  SERVER_URL,
-  SETTINGS,
-  unprivileged,
-} from '../../verifier/postgres-server.ts';
+import { freePort } from '../../verifier/port-fixtures.ts';
+import { binaryFolder, SERVER_URL, SETTINGS, unprivileged } from '../../verifier/postgres-server.ts';
 
 // A PostgreSQL server on a disk that can be made to fail, under a supervisor as systemd is one: after a panic whose recovery
 // fails too, the server ends, and somebody has to start it.
@@ -40,7 +35,7 @@ export async function startDiskServer(folder: string): Promise<DiskServer> {
     cwd: folder,
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  const port = await freePort();
+  const port = await freePort('127.0.0.1');
   const settings = Object.entries({ ...SETTINGS, ...SMALL, port });
   const given = settings.flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const supervisor = spawn('sh', ['-c', SUPERVISOR, 'sh', join(binaries, 'postgres'), '-D', data, ...given], {
