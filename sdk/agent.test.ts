@@ -73,7 +73,6 @@ async function signedIn(store?: SessionStore): Promise<Agent> {
   const agent = openAgent({
     verifier: VERIFIER,
     fetch: fetchAnswer,
-    timeoutSeconds: 1,
     ...(store ? { store } : {}),
   });
   await agent.signIn(TOKEN);

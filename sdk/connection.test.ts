@@ -6,7 +6,7 @@ import { pause, withinTime } from './time-limit.ts';
 const VERIFIER = 'https://verify.example';
 const shape = v.strictObject({ ok: v.literal(true) });
 
-const connect = (fetch: typeof globalThis.fetch, timeoutSeconds = 1) =>
+const connect = (fetch: typeof globalThis.fetch, timeoutSeconds?: number) =>
   openConnection({ verifier: VERIFIER, fetch, timeoutSeconds });
 const answering = (response: () => Response) => connect(async () => response());
 const get = { method: 'GET', path: '/v1/health' } as const;

@@ -15,7 +15,7 @@ beforeEach(async () => {
 let clock = 0;
 const openDevice = (fetch: typeof globalThis.fetch = verifier.fetch) =>
   openDeviceConnection({
-    connection: openConnection({ verifier: ORIGIN, fetch, timeoutSeconds: 1 }),
+    connection: openConnection({ verifier: ORIGIN, fetch }),
     now: () => clock,
     random: (length) => crypto.getRandomValues(new Uint8Array(length)),
   });

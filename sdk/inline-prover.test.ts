@@ -191,12 +191,12 @@ test('a program that proved something ends by itself', async () => {
     const proof = await inlineProver().prove('pin', { challenge: 5n, pinKey: 7n, holderSecret: 9n });
     console.log(proof.a.length);`;
   const args = ['--import', 'tsx', '--conditions=akashi-source', '--input-type=module', '--eval', program];
-  const child = spawn(process.execPath, args, { cwd: new URL('..', import.meta.url), timeout: 30_000 });
+  const child = spawn(process.execPath, args, { cwd: new URL('..', import.meta.url), timeout: 120_000 });
   let output = '';
   child.stdout.on('data', (data) => {
     output += data;
   });
   child.stderr.pipe(process.stderr);
-  const code = await new Promise((resolve) => child.on('exit', resolve));
+  const code = await new Promise((resolve) => child.on('close', resolve));
   expect([code, output.trim()]).toEqual([0, '2']);
 });

@@ -1,5 +1,5 @@
 import { AkashiError, challenge, decodeBase64url, tenantScope } from '@akashi/circuits';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { PreparedParts } from './groth16.ts';
 import type { HolderOptions } from './holder.ts';
 import { PREPARATION_RECORDS } from './preparation-store.ts';
@@ -230,10 +230,21 @@ describe('what is prepared', () => {
         throw new TypeError('no prover here');
       }),
     ],
-    ['takes too long', proverOf((_, options) => untilAborted(options))],
+    [
+      'takes too long',
+      proverOf((_, options) => {
+        queueMicrotask(() => vi.advanceTimersByTime(20_000));
+        return untilAborted(options);
+      }),
+    ],
   ])('of the PIN is not needed: enrolment holds when preparing %s', async (_, prover) => {
-    const { holder, storage, issuer } = await openPhone(verifier, { prover, timeoutSeconds: 0.5 });
-    await enrolPhone({ holder, storage, issuer, jobs: [] }, verifier);
+    const { holder, storage, issuer } = await openPhone(verifier, { prover });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      await enrolPhone({ holder, storage, issuer, jobs: [] }, verifier);
+    } finally {
+      vi.useRealTimers();
+    }
     expect(holder.enrolled).toMatchObject({ tenant: TENANT });
     expect(verifier.devices.at(-1)?.state).toBe('active');
     expect(await storage.read(PREPARATION_RECORDS.pin)).toBeUndefined();

@@ -1,7 +1,7 @@
 import { challenge, decodeBase64url, parseField, tenantScope } from '@akashi/circuits';
 import { accountsTree } from '@akashi/circuits/poseidon';
 import { beforeEach, describe, expect, test } from 'vitest';
-import { ACCOUNTS, enrolledPhone, isBoundTo, type Phone, PIN } from './scripted-phone.ts';
+import { ACCOUNTS, enrolledPhone, isBoundTo, openPhone, type Phone, PIN } from './scripted-phone.ts';
 import { ScriptedVerifier, SUBJECT, TENANT } from './scripted-verifier.ts';
 
 const CODE = '204816';
@@ -208,8 +208,9 @@ describe('a lost answer', () => {
   test('gives up in time when nothing comes at all', async () => {
     const id = await verifier.ask();
     await phone.holder.accept(id);
+    const { holder } = await openPhone(verifier, { storage: phone.storage, timeoutSeconds: 2 });
     verifier.fault = (_, path) => (path.endsWith('/presentation') ? 'lostCall' : undefined);
-    await expect(phone.holder.present(id, { code: CODE, pin: PIN })).rejects.toMatchObject({
+    await expect(holder.present(id, { code: CODE, pin: PIN })).rejects.toMatchObject({
       code: 'timeout',
     });
   });

@@ -112,7 +112,6 @@ export async function openPhone(
     prover: recordingProver(jobs),
     fetch: verifier.fetch,
     now: () => 1_000_000_000_000,
-    timeoutSeconds: 2,
     ...options,
     storage,
   });

@@ -64,7 +64,7 @@ describe('watching', () => {
   const polls = () => seen.filter(({ headers }) => !headers.get('Accept')?.includes('event-stream'));
 
   const watch = (transport: Transport = 'stream', signal?: AbortSignal) =>
-    watchVerification(openConnection({ verifier: VERIFIER, fetch, timeoutSeconds: 1 }), {
+    watchVerification(openConnection({ verifier: VERIFIER, fetch }), {
       path: `/v1/verifications/${ID}`,
       headers: () => ({ Authorization: 'Bearer x' }),
       transport,

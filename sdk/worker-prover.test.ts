@@ -116,11 +116,10 @@ describe('a prover in a worker', () => {
   });
 
   test('ends its worker when the caller stops, and starts a new one for the next proof', async () => {
-    let script: typeof proves | typeof silent = silent;
-    const { prover, workers } = setUp((job, tell) => script(job, tell));
     const controller = new AbortController();
+    let script: typeof proves = () => controller.abort();
+    const { prover, workers } = setUp((job, tell) => script(job, tell));
     const stopped = prover.prove('pin', INPUTS, { signal: controller.signal });
-    setTimeout(() => controller.abort(), 5);
     await expect(stopped).rejects.toMatchObject({ code: 'aborted' });
     expect(workers[0]?.terminated).toBe(true);
     script = proves;
