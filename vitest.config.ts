@@ -35,7 +35,7 @@ function project(
       isolate,
       include: [...include],
       exclude: [...NEVER, ...exclude],
-      setupFiles: isolate ? [] : ['test/tidy.ts'],
+      setupFiles: ['test/patience.ts', ...(isolate ? [] : ['test/tidy.ts'])],
       pool: 'forks',
       // For what hangs: a shared machine makes what takes 15 s take a minute.
       testTimeout: 180_000,

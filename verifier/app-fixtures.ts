@@ -61,7 +61,9 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const alerts: Alert[] = [];
   const log: LogEntry[] = [];
   const now = () => clock.now;
-  const issuers = issuersFor({ store, now, origin: ORIGIN, log: (entry) => log.push(entry), read });
+  const tell = (entry: LogEntry) => void log.push(entry);
+  // On a slow machine nobody here is to run out of patience.
+  const issuers = issuersFor({ store, now, origin: ORIGIN, log: tell, read, patience: 60_000 });
   const app = createApp({
     ...(checker === undefined ? {} : { checker }),
     store,
@@ -73,7 +75,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
     issuers,
     notify: async (notice) => void notices.push(notice),
     alert: async (alert) => void alerts.push(alert),
-    log: (entry) => log.push(entry),
+    log: tell,
   });
   return {
     ...{ app, store, keys, issuers, clock, notices, alerts, log },

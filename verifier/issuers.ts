@@ -19,7 +19,7 @@ export interface IssuersOptions extends Network {
   readonly read?: ReadDocument | undefined;
   readonly closing?: AbortSignal | undefined;
   /** Milliseconds that a caller waits for a tenant's server. */
-  readonly patience?: number;
+  readonly patience?: number | undefined;
 }
 
 /** `status`: no place in a list of this tenant's. */

@@ -4,14 +4,7 @@ import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { checkDurability } from './postgres-connections.ts';
 import { PostgresDatabase } from './postgres-database.ts';
-import {
-  asUser,
-  type Cable,
-  createTestDatabase,
-  layCable,
-  openTestStore,
-  type TestDatabase,
-} from './postgres-fixtures.ts';
+import { asUser, type Cable, createTestDatabase, layCable, type TestDatabase } from './postgres-fixtures.ts';
 import { openPostgresStore } from './postgres-store.ts';
 import { selection, updated, within } from './statement.ts';
 import type { Store } from './store.ts';
@@ -37,6 +30,8 @@ let cable: Cable;
 let store: Store;
 const random = (length: number) => new Uint8Array(length);
 const bank = { tenant: 'bank' };
+/** On a machine of others. */
+const SOON = { timeout: 30_000 };
 
 beforeAll(async () => {
   database = await createTestDatabase();
@@ -115,16 +110,18 @@ describe('a connection that is cut', () => {
 
   it('before the commit lets the transaction run again, once', async () => {
     await enrolled(store, 'phone');
-    cable.cutBehind('update "devices"');
+    const cut = cable.cutBehind('BEGIN ISOLATION');
     expect(await store.countEvaluation(evaluation('a'), NOW)).toMatchObject({ triesLeft: 4 });
+    await cut;
     expect(await triesOf()).toBe(1);
   });
 
   it('behind the commit lets nothing run again: the try stays counted, once', async () => {
     await enrolled(store, 'phone');
-    cable.cutBehind('COMMIT\0');
+    const cut = cable.cutBehind('COMMIT\0');
     await expect(store.countEvaluation(evaluation('a'), NOW)).rejects.toMatchObject({ code: 'busy' });
-    await expect.poll(triesOf).toBe(1);
+    await cut;
+    await expect.poll(triesOf, SOON).toBe(1);
     expect((await events(store)).filter((event) => event === 'pin.evaluated')).toHaveLength(1);
   });
 
@@ -142,7 +139,8 @@ describe('a connection that is cut', () => {
         reason: { code: 'busy', retryAfter: expect.any(Number) },
       });
     }
-    expect(performance.now() - began).toBeLessThan(3_000);
+    // Who is refused a connection does not wait for one as long as it may take.
+    expect(performance.now() - began).toBeLessThan(5_000);
     cable.mend();
     await store.ping();
     expect((await store.tenant('bank'))?.name).toBe('The bank');
@@ -163,10 +161,11 @@ describe('a connection that is cut', () => {
     silent.cut();
     silent.freeze(true);
     await setTimeout(50);
-    const began = performance.now();
+    const before = silent.came;
     const reads = await Promise.allSettled(Array.from({ length: 12 }, () => other.tenant('bank')));
     for (const read of reads) expect(read).toMatchObject({ status: 'rejected', reason: { code: 'busy' } });
-    expect(performance.now() - began).toBeLessThan(9_000);
+    // Ten at a time: of who waited twice there would be twenty.
+    expect(silent.came - before).toBeLessThan(20);
     await other.close();
     await silent.close();
   }
@@ -175,10 +174,11 @@ describe('a connection that is cut', () => {
     await enrolled(store, 'phone');
     await accepted(store, 'v');
     await store.consumeAttempt(use('v'), NOW);
-    cable.cutBehind('COMMIT\0');
+    const cut = cable.cutBehind('COMMIT\0');
     await expect(store.recordResult(result('v'), NOW)).rejects.toMatchObject({ code: 'busy' });
+    await cut;
     const row = async () => (await store.verification('bank', id('v'), NOW))?.verdict;
-    await expect.poll(row).toBe('passed');
+    await expect.poll(row, SOON).toBe('passed');
     expect((await events(store)).filter((event) => event === 'verification.passed')).toHaveLength(1);
   });
 });
@@ -191,19 +191,22 @@ describe('verbs that are in each other’s way', () => {
 
   it('in a circle are run again: both are done', async () => {
     const db = await PostgresDatabase.open({ url: database.url, random });
-    let runs = 0;
+    let [runs, holding] = [0, 0];
     const both = (first: string, second: string) =>
       db.write({ tenant: first }, function* () {
         runs += 1;
         yield* within({ tenant: first });
         yield* nameOf(first, { acceptScreenLock: true });
+        // Neither goes on before the other holds what it wants next. Nobody waits for an update: for what comes behind it.
         yield* pause.one();
+        for (holding += 1; holding < 2; ) yield* pause.one();
         yield* within({ tenant: second });
         yield* nameOf(second, { acceptScreenLock: true });
         return second;
       });
     expect(await Promise.all([both('bank', 'shop'), both('shop', 'bank')])).toEqual(['shop', 'bank']);
-    expect(runs).toBe(3);
+    // Who runs again may be in the other's way once more.
+    expect(runs).toBeGreaterThanOrEqual(3);
     await db.close();
   });
 
@@ -226,8 +229,7 @@ describe('verbs that are in each other’s way', () => {
       expect(await store.linkAudit('leave')).toBe(0);
       expect(await store.sweep(NOW + LIFE, 'leave')).toBe(0);
       const all = store.linkAudit();
-      const first = await Promise.race([all, setTimeout(200, 'waits')]);
-      expect(first).toBe('waits');
+      await expect.poll(async () => (await client.query(WAITING)).rowCount, { ...SOON, interval: 5 }).toBe(1);
       await client.query('COMMIT');
       expect(await all).toBeGreaterThan(0);
     });
@@ -241,13 +243,12 @@ describe('verbs that are in each other’s way', () => {
       await client.query('BEGIN');
       await client.query('LOCK TABLE views IN ACCESS EXCLUSIVE MODE');
       await started(store, 'v');
-      const seen = Array.from({ length: 530 }, () =>
-        store.recordSeen('bank', id('v'), id('operator bank'), NOW),
-      );
-      const refused = Promise.allSettled(seen).then((all) =>
+      // Ten that wait for the table have all connections, 500 wait for those.
+      const seen = () => store.recordSeen('bank', id('v'), id('operator bank'), NOW);
+      const calls = Array.from({ length: 530 }, (_, i) => (i < 10 ? seen() : store.ping()));
+      const refused = Promise.allSettled(calls).then((all) =>
         all.filter(({ status }) => status === 'rejected'),
       );
-      await setTimeout(300);
       await client.query('COMMIT');
       const answers = await refused;
       expect(answers.length).toBeGreaterThanOrEqual(20);
@@ -259,61 +260,76 @@ describe('verbs that are in each other’s way', () => {
 });
 
 const pause = selection(({ query }) =>
-  query.select({ done: sql`pg_sleep(0.2)::text` }).from(sql`(SELECT 1) AS one`),
+  query.select({ done: sql`pg_sleep(0.02)::text` }).from(sql`(SELECT 1) AS one`),
 );
+/** Who waits for a turn at the upkeep of this database. */
+const WAITING = `
+  SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+  WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted`;
 
 describe('changes made by another verifier', () => {
+  const topic = `verification:${id('v')}`;
   let other: Store;
   let heard: string[];
-  let stop: () => void;
 
   beforeEach(async () => {
     other = await openPostgresStore({ url: database.url });
     heard = [];
-    await setTimeout(20);
-    stop = store.subscribe(`verification:${id('v')}`, () => heard.push('v'));
   });
-  afterEach(async () => {
-    stop();
-    await other.close();
-  });
+  afterEach(() => other.close());
+
+  /** Looks again so often, in milliseconds, or never. */
+  const listening = (lookAgainMs = 600_000) => openPostgresStore({ url: cable.url, lookAgainMs });
+  const listen = (to: Store) => to.subscribe(topic, () => heard.push('told'));
+  const told = () => expect.poll(() => heard, { ...SOON, interval: 2 }).toContain('told');
 
   it('are heard at once, and only by who listens for them', async () => {
-    const listening = await openTestStore(database);
-    listening.subscribe(`verification:${id('v')}`, () => heard.push('told'));
+    const here = await listening();
+    listen(here);
     await started(other, 'w');
     await setTimeout(100);
-    expect(heard).not.toContain('told');
+    expect(heard).toEqual([]);
     await started(other, 'v');
-    await expect.poll(() => heard, { interval: 2, timeout: 900 }).toContain('told');
-    expect(heard.filter((who) => who === 'told')).toHaveLength(1);
-    await listening.close();
+    await told();
+    expect(heard).toEqual(['told']);
+    await here.close();
   });
 
-  it('are looked for when the connection that listens was lost, and heard again after', async () => {
+  it('are looked for when the connection that listens was lost', async () => {
+    const here = await listening(50);
+    cable.cut(true);
+    await started(other, 'v');
+    listen(here);
+    await told();
+    await here.close();
+  });
+
+  it('are heard when there is a connection again, those of the time without one too', async () => {
+    const here = await listening();
+    listen(here);
     cable.cut(true);
     await started(other, 'v');
     expect(heard).toEqual([]);
-    await expect.poll(() => heard.length, { timeout: 3_000 }).toBeGreaterThan(0);
     cable.mend();
-    await setTimeout(2_500);
+    await told();
     heard.length = 0;
     await other.cancel('bank', id('v'), { kind: 'backend' }, NOW);
-    await expect.poll(() => heard.length, { interval: 2, timeout: 500 }).toBeGreaterThan(0);
+    await told();
+    await here.close();
   });
 
   it('that were never told are found by looking again', async () => {
     const { tenant, subject } = await started(other, 'v');
-    await expect.poll(() => heard.length).toBeGreaterThan(0);
-    await setTimeout(100);
-    heard.length = 0;
+    const here = await listening(20);
     await asUser(database.superuser, (client) =>
       client.query('UPDATE verifications SET later = true WHERE tenant = $1 AND subject = $2', [
         tenant,
         subject,
       ]),
     );
-    await expect.poll(() => heard.length, { timeout: 12_000 }).toBeGreaterThan(0);
+    listen(here);
+    await told();
+    await here.close();
   });
 
   it('name no subject to other roles of the database', async () => {
@@ -322,7 +338,7 @@ describe('changes made by another verifier', () => {
       client.on('notification', ({ payload }) => void seen.push(payload ?? ''));
       await client.query('LISTEN akashi');
       await started(other, 'v', { subject: 'customer-7' });
-      await expect.poll(() => seen.length).toBeGreaterThan(0);
+      await expect.poll(() => seen.length, SOON).toBeGreaterThan(0);
     });
     expect(seen.join()).toMatch(/^[\w-]{22}(?:,[\w-]{22})+$/);
   });

@@ -86,6 +86,14 @@ export async function asUser<T>(url: string, work: (client: pg.Client) => Promis
   }
 }
 
+/** Whose verbs wait for one another as long as it takes: races are about who wins, not about when. */
+function patient(url: string): string {
+  const waiting = new URL(url);
+  for (const limit of ['lock_timeout', 'statement_timeout', 'query_timeout'])
+    waiting.searchParams.set(limit, '60000');
+  return waiting.href;
+}
+
 /** A store on a database that was emptied, and two other processes with a store on the same. */
 export function postgresHarness(
   database: () => TestDatabase,
@@ -93,7 +101,7 @@ export function postgresHarness(
   peers: readonly StorePeer[],
 ): () => Promise<StoreHarness> {
   let opened = false;
-  const open = () => ({ task: 'open', engine: 'postgres', location: database().url }) as const;
+  const open = () => ({ task: 'open', engine: 'postgres', location: patient(database().url) }) as const;
   return async () => {
     await database().empty();
     return {
@@ -115,7 +123,7 @@ export function postgresHarness(
 
 /** Told of changes only: without the net of looking again, which calls back now and then when nothing changed. */
 export function openTestStore({ url }: TestDatabase): Promise<Store> {
-  return openPostgresStore({ url, lookAgainMs: 600_000 });
+  return openPostgresStore({ url: patient(url), lookAgainMs: 600_000 });
 }
 
 /** A cable to the server that can be cut: a TCP proxy. */
@@ -127,8 +135,10 @@ export interface Cable {
   mend(): void;
   /** Connections that there are carry nothing any more, and nobody is told; with `all`, nor do those that come. */
   freeze(all?: boolean): void;
-  /** Takes what goes to the server next and has this text, and then cuts: the answer never arrives. */
-  cutBehind(text: string): void;
+  /** Takes what goes to the server next and has this text, and then cuts: the answer never arrives. Ends when it did. */
+  cutBehind(text: string): Promise<void>;
+  /** How many connections have come. */
+  readonly came: number;
   close(): Promise<void>;
 }
 
@@ -137,12 +147,14 @@ export async function layCable(to: string): Promise<Cable> {
   const open = new Set<Socket>();
   let refusing = false;
   let swallowing = false;
-  let last: string | undefined;
+  let last: { readonly text: string; readonly met: () => void } | undefined;
+  let came = 0;
   const end = () => {
     for (const socket of open) socket.destroy();
     open.clear();
   };
   const server = createServer((near) => {
+    came += 1;
     if (refusing) return void near.destroy();
     if (swallowing) {
       open.add(near.resume().on('error', () => {}));
@@ -158,8 +170,9 @@ export async function layCable(to: string): Promise<Cable> {
     // Ended, not destroyed, where the server is to have all that was sent.
     near.on('close', () => void (drained ? far.end() : far.destroy()));
     near.on('data', (chunk) => {
-      const behind = last !== undefined && chunk.includes(last);
+      const behind = last !== undefined && chunk.includes(last.text);
       if (behind) {
+        last?.met();
         last = undefined;
         drained = true;
         far.removeAllListeners('data').resume();
@@ -187,8 +200,12 @@ export async function layCable(to: string): Promise<Cable> {
       swallowing = all;
       for (const socket of open) socket.removeAllListeners('data').resume();
     },
-    cutBehind(text) {
-      last = text;
+    cutBehind: (text) =>
+      new Promise((met) => {
+        last = { text, met };
+      }),
+    get came() {
+      return came;
     },
     close() {
       end();

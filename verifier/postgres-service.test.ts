@@ -31,9 +31,18 @@ afterAll(async () => {
 beforeEach(async () => {
   log = [];
   await database.empty();
+  // Nobody looks again by himself: what is known of the other was told.
   const start = (databaseUrl: string) =>
     startVerifier({
-      ...{ databaseUrl, keys, origin: ORIGIN, port: 0, clock: () => NOW, proofWorkers: 0 },
+      ...{
+        databaseUrl,
+        lookAgainMs: 600_000,
+        keys,
+        origin: ORIGIN,
+        port: 0,
+        clock: () => NOW,
+        proofWorkers: 0,
+      },
       log: (entry) => void log.push(entry),
     });
   here = await start(cable.url);
@@ -103,8 +112,8 @@ test('a desk that waits at one is told at once of what happens at the other', as
   const began = performance.now();
   await there.store.report('bank', verification, id('d'), NOW);
   expect(await (await waiting).json()).toMatchObject({ verdict: 'reported' });
-  // Far below the time after which it would have looked again by itself.
-  expect(performance.now() - began).toBeLessThan(900);
+  // Before its time was over, at the end of which it reads once more.
+  expect(performance.now() - began).toBeLessThan(20_000);
 });
 
 test('without its database a verifier answers 503 at once, says nothing of it, and is back without help', async () => {
@@ -121,7 +130,8 @@ test('without its database a verifier answers 503 at once, says nothing of it, a
     expect(answer.headers.get('retry-after')).toBe('2');
     expect(await answer.json()).toEqual({ type: 'about:blank', title: 'busy', status: 503, code: 'busy' });
   }
-  expect(performance.now() - began).toBeLessThan(2_000);
+  // Less than a connection may take.
+  expect(performance.now() - began).toBeLessThan(5_000);
   expect((await call(there, 'GET', path, session)).status).toBe(200);
   const faults = log.filter(({ event }) => event === 'fault');
   expect(faults.length).toBeGreaterThanOrEqual(3);

@@ -266,6 +266,7 @@ test('checking a proof takes a few milliseconds', () => {
       engineSays(sample, sample.signals, sample.proof);
       return performance.now() - began;
     }).sort((a, b) => a - b);
-    expect(times[10]).toBeLessThan(50);
+    // The best of twenty: what the machine does beside this test is not what is measured.
+    expect(times[0]).toBeLessThan(25);
   }
 });

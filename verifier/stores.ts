@@ -9,8 +9,8 @@ import type { Random } from './token.ts';
 export type StoreLocation =
   /** A SQLite file, made when it is not there: one verifier, one machine. */
   | { readonly file: string }
-  /** A PostgreSQL server, by the URL of the verifier's role, whose tables are there (`akashi migrate`). */
-  | { readonly databaseUrl: string };
+  /** A PostgreSQL server, by the URL of the verifier's role, whose tables are there (`akashi migrate`); `lookAgainMs`: see NoticesOptions. */
+  | { readonly databaseUrl: string; readonly lookAgainMs?: number };
 
 /**
  * @param options.threads whether a thread of its own writes to a SQLite file: for whoever answers calls meanwhile
@@ -20,7 +20,10 @@ export async function openStore(
   random: Random,
   { onVerdict, threads = false }: { readonly onVerdict?: OnVerdict; readonly threads?: boolean } = {},
 ): Promise<Store> {
-  if (!('file' in location)) return openPostgresStore({ url: location.databaseUrl, random, onVerdict });
+  if (!('file' in location)) {
+    const { databaseUrl: url, lookAgainMs } = location;
+    return openPostgresStore({ url, lookAgainMs, random, onVerdict });
+  }
   const open = threads ? openSqliteThreadStore : openSqliteStore;
   return open({ file: location.file, random, onVerdict });
 }

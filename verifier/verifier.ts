@@ -144,13 +144,15 @@ export interface IssuersSettings
   extends Pick<VerifierOptions, 'store' | 'now' | 'origin' | 'log' | 'closing'> {
   readonly privateOrigins?: readonly string[] | undefined;
   readonly read?: ReadDocument;
+  /** See IssuersOptions. */
+  readonly patience?: number;
 }
 
 /** A verifier on `http` is one in development: it may fetch from this machine. */
 export function issuersFor(settings: IssuersSettings): Issuers {
-  const { store, now, origin, log, closing, privateOrigins, read } = settings;
+  const { store, now, origin, log, closing, privateOrigins, read, patience } = settings;
   return openIssuers({
-    ...{ store, now, closing, privateOrigins, read },
+    ...{ store, now, closing, privateOrigins, read, patience },
     development: new URL(origin).protocol === 'http:',
     onFault: (fault) => log({ level: 'warn', event: 'issuer.unavailable', fault: faultOf(fault) }),
   });

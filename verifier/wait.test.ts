@@ -142,15 +142,14 @@ describe('a long poll', () => {
 
 describe('a stream of events', () => {
   async function open(signal?: AbortSignal) {
-    const response = await world.app.request(
-      new Request(`${ORIGIN}/v1/verifications/${verification}`, {
-        headers: { accept: 'text/event-stream', authorization: `Bearer ${bank.session}` },
-        ...(signal === undefined ? {} : { signal }),
-      }),
-    );
+    const request = new Request(`${ORIGIN}/v1/verifications/${verification}`, {
+      headers: { accept: 'text/event-stream', authorization: `Bearer ${bank.session}` },
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const response = await world.app.request(request);
     const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
     if (reader === undefined) throw new TypeError('no stream');
-    return { response, next: () => reader.read(), cancel: () => reader.cancel() };
+    return { request, response, next: () => reader.read(), cancel: () => reader.cancel() };
   }
   const data = (text: string | undefined) =>
     JSON.parse(/^event: verification\ndata: (.*)\n\n$/.exec(text ?? '')?.[1] ?? '');
@@ -203,6 +202,8 @@ describe('a stream of events', () => {
     expect(listening).toBe(2);
     await cancelled.cancel();
     controller.abort();
+    // A request that nobody holds any more would not hear of it.
+    expect(aborted.request.signal.aborted).toBe(true);
     await soon();
     expect(listening).toBe(0);
   });
