@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { measureService } from './service.ts';
 
 const amounts = {
-  ...{ phones: 2, startsAMinute: 600, singleRuns: 3, seconds: 1, warmUpSeconds: 0.1 },
+  ...{ phones: 2, startsAMinute: 600, singleRuns: 3, seconds: 3, warmUpSeconds: 0.1 },
   say: () => undefined,
 };
 

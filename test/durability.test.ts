@@ -88,7 +88,7 @@ test('killed under load, it loses no verdict that was acknowledged, and the audi
   const told = new Map<string, string>();
   const start = (subject: string) => issuer.start(startOf(subject, { policy: policyOf('pin') }));
   const load = Promise.allSettled(phones.map((phone) => keepBusy(phone, start, told)));
-  await vi.waitUntil(() => told.size >= 40, { timeout: 45_000, interval: 5 });
+  await vi.waitUntil(() => told.size >= 40, { timeout: 100_000, interval: 5 });
   await verifier.kill();
   await load;
 

@@ -81,7 +81,7 @@ describe('on the call', () => {
     });
     // Nobody is told of a state that has passed before it was looked at.
     const bothHave = (count: number) =>
-      vi.waitUntil(() => stories.every(({ states }) => states.length === count), { timeout: 10_000 });
+      vi.waitUntil(() => stories.every(({ states }) => states.length === count), { timeout: 30_000 });
     await bothHave(1);
     await phone.holder.accept(started.verification);
     await bothHave(2);

@@ -41,7 +41,14 @@ beforeAll(async () => {
   }
   writeFileSync(join(empty, 'package.json'), JSON.stringify({ private: true, type: 'module' }));
   // Scripts stay off; the one addon that has to be built is the one that is built here already.
-  const quiet = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline'];
+  const quiet = [
+    '--ignore-scripts',
+    '--no-audit',
+    '--no-fund',
+    '--prefer-offline',
+    '--fetch-retries=5',
+    '--fetch-timeout=60000',
+  ];
   await run('npm', ['install', ...quiet, ...tarballs], { cwd: empty });
   const addon = join('node_modules', 'better-sqlite3', 'build');
   cpSync(join(ROOT, addon), join(empty, addon), { recursive: true });

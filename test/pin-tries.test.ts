@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { createTenant, openSqliteStore } from '@akashi/verifier';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { freePort } from '../verifier/port-fixtures.ts';
 import { attemptsOf } from './attempt.ts';
 import {
   newPin,
@@ -24,7 +25,7 @@ import {
   type RawPhone,
 } from './raw-phone.ts';
 import { keepSecret, newPrivateFolder, newTraceFolder } from './run.ts';
-import { startVerifierProcess } from './verifier-process.ts';
+import { compileVerifierProcess, startVerifierProcess } from './verifier-process.ts';
 
 // A thief has the device, unlocked, and its keys, and guesses the PIN. Five guesses is all there is, however they are
 // made, and nobody else can use them up.
@@ -203,9 +204,11 @@ describe('the counter', () => {
 
 test('a verifier that is killed between count and answer has counted', async () => {
   const folder = newTraceFolder();
-  const options = { folder, keysFile: join(newPrivateFolder(), 'keys.json') };
-  const first = await startVerifierProcess({ ...options, port: 0 });
-  const { origin, port, file } = first;
+  const program = await compileVerifierProcess(newPrivateFolder());
+  const port = await freePort();
+  const options = { folder, keysFile: join(newPrivateFolder(), 'keys.json'), port };
+  const first = await startVerifierProcess(options, program);
+  const { origin, file } = first;
   const store = openSqliteStore({ file, random: randomBytes });
   const now = () => Math.floor(Date.now() / 1000);
   const { apiKey } = await createTenant(
@@ -222,13 +225,13 @@ test('a verifier that is killed between count and answer has counted', async () 
 
   const dieBeforeAnswering = '/v1/devices/current/oprf';
   for (let i = 1; i <= 5; i++) {
-    const verifier = await startVerifierProcess({ ...options, port, dieBeforeAnswering });
+    const verifier = await startVerifierProcess({ ...options, dieBeforeAnswering }, program);
     expect(await triesLeft(phone)).toBe(6 - i);
     // The right PIN each time, and no answer to it.
     await expect(guess(phone, phone.pin, { use: 'current' })).rejects.toThrow('fetch failed');
     expect(await verifier.ended).toBe('SIGKILL');
   }
-  const last = await startVerifierProcess({ ...options, port });
+  const last = await startVerifierProcess(options, program);
   expect(await guess(phone, phone.pin, { use: 'current' })).toBe('pin_locked');
   await last.kill();
 });

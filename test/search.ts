@@ -76,7 +76,7 @@ export function searchBytes(bytes: Buffer, { byStart, filter }: Needles, file: s
 
 /**
  * Six digits stand somewhere in any long number, so a code counts only where no digit or letter touches it: as a word
- * of a text, a JSON string, a cell of its own. As an integer it is three bytes, which random bytes hit: not looked for.
+ * of a text, a JSON string, a cell of its own, and not as the places of a fraction. As an integer it is three bytes, which random bytes hit: not looked for.
  * An id may be a word that is part of another.
  */
 const WORDS: ReadonlySet<Secret['kind']> = new Set(['code', 'id']);
@@ -84,7 +84,8 @@ const WORDS: ReadonlySet<Secret['kind']> = new Set(['code', 'id']);
 function isAlone(bytes: Buffer, start: number, length: number): boolean {
   const touches = (byte: number | undefined) =>
     byte !== undefined && /[0-9A-Za-z]/.test(String.fromCharCode(byte));
-  return !touches(bytes[start - 1]) && !touches(bytes[start + length]);
+  const isFraction = /^[0-9]\.[0-9]$/.test(bytes.toString('latin1', start - 2, start + 1));
+  return !isFraction && !touches(bytes[start - 1]) && !touches(bytes[start + length]);
 }
 
 function formsOf({ kind, value }: Secret): ReadonlyMap<string, Buffer> {
@@ -97,13 +98,23 @@ function formsOf({ kind, value }: Secret): ReadonlyMap<string, Buffer> {
     addBytes(forms, 'bytes', Buffer.from(random, 'base64url'));
     return forms;
   }
-  addBytes(forms, 'number', bigEndian(BigInt(value)));
+  if (kind === 'field') addBytes(forms, 'number', bigEndian(BigInt(value)));
   if (kind === 'digits') {
+    addShortNumber(forms, BigInt(value));
     for (const name of ['sha1', 'sha256', 'sha512', 'md5']) {
       addBytes(forms, name, createHash(name).update(value).digest());
     }
   }
   return forms;
+}
+
+/** In widths in which numbers are kept. As few bytes as it needs are so few that others are the same by chance. */
+function addShortNumber(forms: Map<string, Buffer>, value: bigint): void {
+  const hex = value.toString(16);
+  forms.set('number, hex', Buffer.from(hex));
+  forms.set('number, HEX', Buffer.from(hex.toUpperCase()));
+  for (const width of [6, 8])
+    addBytes(forms, `number of ${width} bytes`, Buffer.from(hex.padStart(2 * width, '0'), 'hex'));
 }
 
 function addText(forms: Map<string, Buffer>, name: string, text: string): void {

@@ -50,7 +50,9 @@ beforeAll(async () => {
 afterAll(() => world.close());
 
 /** The public signals that the verifier expects: written down a second time, from docs/protocol.md. */
-const SIGNALS: { readonly [F in FactId]: (asked: Asked<F>, bound: bigint) => Signals<F> } = {
+const SIGNALS: {
+  readonly [F in FactId]: (asked: Asked<F>, bound: bigint, startedAt: number) => Signals<F>;
+} = {
   pin: (_asked, bound) => ({
     commitment: pinCommitment(phone.secrets.pinKey, phone.secrets.holderSecret),
     challenge: bound,
@@ -63,11 +65,11 @@ const SIGNALS: { readonly [F in FactId]: (asked: Asked<F>, bound: bigint) => Sig
     reveal: asked.accountRef === '0' ? 0n : 1n,
   }),
   // Written as numbers: at least 18 years and at most 99, and two prefectures of the eight values that there could be.
-  range: (_asked, bound) => ({
+  range: (_asked, bound, startedAt) => ({
     ...claimSignals(bound),
     index: 0n,
-    lower: daysSince1900(world.now(), 100) + 1n,
-    upper: daysSince1900(world.now(), 18),
+    lower: daysSince1900(startedAt, 100) + 1n,
+    upper: daysSince1900(startedAt, 18),
   }),
   member: (_asked, bound) => ({
     ...claimSignals(bound),
@@ -88,12 +90,12 @@ function claimSignals(bound: bigint) {
   return { credential: BigInt(String(credential)), challenge: bound, schema: BigInt(String(schema)) };
 }
 
-/** This day in Japan, so many years ago; on 29 February the day before. */
+/** This day in Japan, so many years ago; on 29 February the day before, where that year had none. */
 function daysSince1900(now: number, years: number): bigint {
   const here = new Date((now + 9 * 3600) * 1000);
-  const month = here.getUTCMonth();
-  const day = month === 1 && here.getUTCDate() === 29 ? 28 : here.getUTCDate();
-  const then = Date.UTC(here.getUTCFullYear() - years, month, day);
+  const [year, month, day] = [here.getUTCFullYear() - years, here.getUTCMonth(), here.getUTCDate()];
+  const lastOfMonth = new Date(Date.UTC(year, month + 1, 0)).getUTCDate();
+  const then = Date.UTC(year, month, Math.min(day, lastOfMonth));
   return BigInt((then - Date.UTC(1900, 0, 1)) / 86_400_000);
 }
 
@@ -101,7 +103,11 @@ function daysSince1900(now: number, years: number): bigint {
 function signalsOf<F extends FactId>(fact: F, { facts, ...open }: OpenAttempt): Signals<F> {
   const [asked] = facts;
   if (asked === undefined || !isAsked(fact, asked)) throw new TypeError('another fact was asked for');
-  return SIGNALS[fact](asked, boundChallenge({ facts, ...open }, 0, open.code));
+  return SIGNALS[fact](
+    asked,
+    boundChallenge({ facts, ...open }, 0, open.code),
+    Number(decodeJwt(open.jws).iat),
+  );
 }
 
 /** A presentation of one fact, from inputs that `change` has had its way with. */

@@ -94,6 +94,9 @@ function readElsewhere(verifier: string, { evidence }: SignedEvidence): Promise<
   });
 }
 
+/** Ids, times and codes, which could have a figure of the payment in them by chance. */
+const RANDOM = /[\w-]{22,}|\b\d{10}\b|"code":"\d{6}"/g;
+
 describe('a payment that the back end starts for an operator', () => {
   let id: string;
   const seenAtDesk: string[] = [];
@@ -120,7 +123,7 @@ describe('a payment that the back end starts for an operator', () => {
   });
 
   test('is confirmed at the desk without a figure of it', () => {
-    const seen = seenAtDesk.join('\n');
+    const seen = seenAtDesk.join('\n').replaceAll(RANDOM, '');
     expect(seen).toContain('"verdict":"passed"');
     expect(seen).toContain('"transaction":{"hash":');
     for (const figure of [ORDER.amount, ORDER.currency, ORDER.payee, FIRST?.text ?? '-', 'figures']) {

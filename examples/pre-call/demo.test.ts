@@ -268,7 +268,7 @@ describe('the back end of the bank', () => {
     expect((await bank('GET', after, { session })).json).toEqual({ notices: [] });
     expect((await bank('GET', '/my/notices', { session: stranger })).json).toEqual({ notices: [] });
     await holder.report(json.request);
-    await expect.poll(() => said.join()).toContain('not on a call');
+    await expect.poll(() => said.join(), { timeout: 30_000 }).toContain('not on a call');
   });
 
   test.each(['after=-1', 'after=x', 'wait=31', 'wait=1e1'])('notices with ?%s are refused', async (query) => {
@@ -281,6 +281,8 @@ describe('what the bank vouched for', () => {
     (await bank('POST', '/my/accounts', { session, body: { receipt } })).json;
 
   /** Asked for before the call, so that no code has to be spoken. */
+  /** Where this machine took longer to answer for the bank than a verifier waits, the bank is left alone for five seconds. */
+  const AGAIN = { timeout: 60_000, interval: 6_000 };
   async function passes(session: string, holder: Awaited<ReturnType<typeof enrolPhone>>): Promise<boolean> {
     const { json } = await bank('POST', '/my/precall', { session, body: { purpose: 'inquiry' } });
     const { verdict } = await holder.present(json.request, { pin: PIN });
@@ -291,12 +293,12 @@ describe('what the bank vouched for', () => {
   test('counts until the bank takes it back, and again when it is vouched for anew', async () => {
     const session = await logIn('C-60938');
     const holder = await enrolPhone(session);
-    expect(await passes(session, holder)).toBe(true);
+    await expect.poll(() => passes(session, holder), AGAIN).toBe(true);
     expect((await bank('DELETE', '/my/credentials', { session })).json).toEqual({ revoked: 1 });
     ahead += 60;
     expect(await passes(session, holder)).toBe(false);
     await holder.refreshAccounts(exchangeOf(session));
-    expect(await passes(session, holder)).toBe(true);
+    await expect.poll(() => passes(session, holder), AGAIN).toBe(true);
   });
 
   test('is published for anyone, signed, without a name or a number', async () => {
@@ -433,9 +435,11 @@ describe('the payment of a bill', () => {
     await holder.present(verification, { code: atDesk.code ?? '', pin: PIN });
     const done = await agent.wait(verification);
     expect(done).toMatchObject({ verdict: 'passed', transaction: { hash: expect.any(String) } });
-    const seen = JSON.stringify([atDesk, done, await agent.verifications()]);
+    const all = JSON.stringify([atDesk, done, await agent.verifications()]);
+    // All but ids, times and codes, which could have these digits by chance.
+    const seen = all.replaceAll(/[\w-]{22,}|\b\d{10}\b|"code":"\d{6}"/g, '');
     for (const figure of [bill?.amount, bill?.payee]) expect(seen).not.toContain(figure);
-    await expect.poll(() => said.join()).toContain('booked a payment');
+    await expect.poll(() => said.join(), { timeout: 30_000 }).toContain('booked a payment');
     const again = await pay({ subject: EMMA, direction: 'inbound' });
     expect([again.status, await again.json()]).toEqual([404, { code: 'not_found' }]);
   });

@@ -30,6 +30,8 @@ export interface PhonePage {
   removePasskeys(): Promise<PasskeyResult>;
   canMakePasskeys(): Promise<boolean>;
   history(): Promise<readonly string[]>;
+  /** How many workers of this page were started and not ended by it. */
+  workers(): number;
   /** Whether the code that binds proofs came ahead, with all that it needs. */
   isBindingLoaded(): boolean;
   /** What the browser's policy refused so far. */
@@ -49,6 +51,18 @@ const violations: string[] = [];
 document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
   violations.push(`${violatedDirective} ${blockedURI}`);
 });
+
+const workers = new Set<Worker>();
+globalThis.Worker = class extends Worker {
+  constructor(url: string | URL, options?: WorkerOptions) {
+    super(url, options);
+    workers.add(this);
+  }
+  override terminate(): void {
+    workers.delete(this);
+    super.terminate();
+  }
+};
 
 // One piece after the other is loaded ahead: when the next one waits for an idle moment, the last one is there in full.
 const rest = requestIdleCallback;
@@ -152,6 +166,7 @@ const page: PhonePage = {
     ),
   canMakePasskeys: () => opened().canMakePasskeys(),
   history: async () => (await opened().history()).map(({ outcome }) => outcome),
+  workers: () => workers.size,
   isBindingLoaded: () => bindingLoaded,
   violations: () => violations,
 };

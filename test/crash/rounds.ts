@@ -10,6 +10,7 @@ import {
   type Store,
   verifyAudit,
 } from '@akashi/verifier';
+import { freePort } from '../../verifier/port-fixtures.ts';
 import { createTestDatabase } from '../../verifier/postgres-fixtures.ts';
 import { openStore, type StoreLocation } from '../../verifier/stores.ts';
 import { openTestIssuer } from '../harness.ts';
@@ -43,7 +44,8 @@ export interface CrashResult {
   /** Attempts, signed calls and passes that were good twice. */
   readonly doubleUses: number;
   readonly auditOk: boolean;
-  /** From the start of the process to its first good answer. */
+  /** From the start of the process to its first good answer: the median of the rounds, and the slowest. */
+  readonly medianReadyMs: number;
   readonly slowestReadyMs: number;
 }
 
@@ -73,16 +75,24 @@ export interface CrashOptions {
   readonly sabotage?: (file: string) => void;
   /** Things that are told at least before the kill. */
   readonly leastTold?: number;
+  /** What must have been told besides, before the kill of the last round. */
+  readonly isEnough?: (told: Told) => boolean;
 }
 
 export async function crashRounds(
   engine: CrashStore,
   rounds: number,
-  { say = () => {}, sabotage = () => {}, leastTold = KILL_AFTER.least }: CrashOptions = {},
+  {
+    say = () => {},
+    sabotage = () => {},
+    leastTold = KILL_AFTER.least,
+    isEnough = () => true,
+  }: CrashOptions = {},
 ): Promise<CrashResult> {
   const place = await openPlace(engine);
   const counts = { verdicts: 0, starts: 0, tries: 0 };
-  let [lost, doubleUses, slowestReadyMs] = [0, 0, 0];
+  let [lost, doubleUses] = [0, 0];
+  const readyMs: number[] = [];
   let process: VerifierProcess | undefined;
   const told: Told = { verdicts: new Map(), starts: new Map(), tries: new Map(), sent: [] };
   const audit = new AuditWatch(place.store);
@@ -93,8 +103,11 @@ export async function crashRounds(
     for (let round = 1; round <= rounds; round++) {
       for (const part of [told.verdicts, told.starts, told.tries]) part.clear();
       told.sent.length = 0;
-      const load = Promise.allSettled(phones.map((phone) => keepBusy(backend, phone, told)));
-      await untilBusy(told, leastTold);
+      // Each phone at another place of what it does in turn.
+      const load = Promise.allSettled(
+        phones.map((phone, i) => keepBusy(backend, phone, told, { first: 2 * i + round })),
+      );
+      await untilBusy(told, leastTold, () => round < rounds || isEnough(told));
       await process.kill();
       requireKilled(await load);
       counts.verdicts += told.verdicts.size;
@@ -103,7 +116,7 @@ export async function crashRounds(
       sabotage(process.file);
       const again = await place.start();
       ({ process } = again);
-      slowestReadyMs = Math.max(slowestReadyMs, again.readyMs);
+      readyMs.push(again.readyMs);
       lost += await countLost(backend, phones, told);
       doubleUses += await countDoubleUses(phones, told);
       await audit.read();
@@ -123,7 +136,8 @@ export async function crashRounds(
     lost,
     doubleUses,
     auditOk,
-    slowestReadyMs: Math.round(slowestReadyMs),
+    medianReadyMs: Math.round(readyMs.sort((a, b) => a - b)[readyMs.length >> 1] ?? 0),
+    slowestReadyMs: Math.round(Math.max(...readyMs)),
   };
 }
 
@@ -134,7 +148,7 @@ async function openPlace(engine: CrashStore): Promise<Place> {
     database === undefined ? { file: join(folder, 'verifier.db') } : { databaseUrl: database.url };
   const program = await compileVerifierProcess(newPrivateFolder());
   const keysFile = join(newPrivateFolder(), 'keys.json');
-  let port = 0;
+  const port = await freePort();
   const url = database === undefined ? {} : { databaseUrl: database.url };
   const store = await openStore(location, randomBytes);
   return {
@@ -142,7 +156,6 @@ async function openPlace(engine: CrashStore): Promise<Place> {
     async start() {
       const began = performance.now();
       const process = await startVerifierProcess({ folder, keysFile, port, ...url }, program);
-      ({ port } = process);
       await untilReady(process.origin);
       return { process, readyMs: performance.now() - began };
     },
@@ -163,10 +176,14 @@ export async function untilReady(origin: string): Promise<void> {
   }
 }
 
-export async function untilBusy(told: Told, least: number): Promise<void> {
+export async function untilBusy(
+  told: Told,
+  least: number,
+  isEnough: () => boolean = () => true,
+): Promise<void> {
   const [enough, limit] = [randomInt(least, KILL_AFTER.most), performance.now() + KILL_LIMIT_MS];
   const amount = () => told.verdicts.size + told.starts.size + told.tries.size;
-  while (amount() < enough && performance.now() < limit) await setTimeout(1);
+  while ((amount() < enough || !isEnough()) && performance.now() < limit) await setTimeout(1);
   await setTimeout(randomInt(KILL_AFTER.ms));
 }
 

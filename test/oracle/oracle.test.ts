@@ -18,11 +18,11 @@ test('the engine, alone and in batches, takes and refuses what snarkjs and noble
   });
   expect(disagreements).toEqual([]);
   expect(counts).toEqual({ valid: PER_CLASS, mutated: PER_CLASS, malformed: PER_CLASS });
-}, 300_000);
+}, 600_000);
 
 test('our prover and snarkjs prove the same witnesses, and both verifiers take both proofs', async () => {
   const seed = randomBytes(8).toString('hex');
   const { proofs, disagreements } = await compareProvers(seed, PER_FACT);
   expect(disagreements).toEqual([]);
   expect(proofs).toBe(PER_FACT * FACT_IDS.length * 2);
-}, 120_000);
+}, 600_000);
