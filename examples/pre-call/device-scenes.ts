@@ -55,7 +55,9 @@ export async function shootSettings({ phone, shoot }: Studio, context: BrowserCo
 
 /** With what is read from the verifier for it. */
 async function shootSettingsList(phone: Page, shoot: Studio['shoot'], name: string): Promise<void> {
-  await phone.locator('.details > div:nth-child(3) dd:not(:text-is("–"))').waitFor();
+  // What the verifier and what the browser says, each of which draws the list anew.
+  for (const row of [3, 5])
+    await phone.locator(`.details > div:nth-child(${row}) dd:not(:text-is("–"))`).waitFor();
   await shoot(phone, name);
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { money } from './language.ts';
+import { money, unbroken } from './language.ts';
 
 /** Blanks of whatever kind as plain ones: which one `Intl` puts in differs by version. */
 const shown = (amount: string, currency: string, language: 'ja' | 'en') =>
@@ -22,4 +22,8 @@ describe('an amount is shown with the digits of its currency', () => {
     expect(shown(amount, currency, 'ja')).toBe(ja);
     expect(shown(amount, currency, 'en')).toBe(en);
   });
+});
+
+test('no date is torn between two lines', () => {
+  expect(unbroken('Customer since: April 1, 2019')).toBe('Customer since: April\u00a01,\u00a02019');
 });

@@ -41,6 +41,11 @@ export function dateOnly(seconds: number, language: Language): string {
   return new Intl.DateTimeFormat(language, { dateStyle: 'long' }).format(seconds * 1000);
 }
 
+/** With spaces at which no line is broken before a figure: `April 1, 2019` stays whole. */
+export function unbroken(text: string): string {
+  return text.replaceAll(/ (?=\d)/g, '\u00a0');
+}
+
 /** The date on this reader's calendar, as `YYYY-MM-DD`. */
 export function today(): string {
   const now = new Date();

@@ -1,6 +1,6 @@
 import { type CheckedRequest, claimText, type HeldCredential } from '@akashi/sdk/holder';
 import { element } from '../element.ts';
-import { dateOnly } from '../language.ts';
+import { dateOnly, unbroken } from '../language.ts';
 import type { Screen } from './frame.ts';
 import type { Phone } from './phone.ts';
 import { reopen } from './request.ts';
@@ -67,7 +67,7 @@ function certificate(phone: Phone, { schema, claims, expiresAt }: HeldCredential
       claim,
       values: [value],
     } as const;
-    return element('li', {}, claimText({ ...entry, values: [value] }, language));
+    return element('li', {}, unbroken(claimText({ ...entry, values: [value] }, language)));
   });
   return element(
     'section',

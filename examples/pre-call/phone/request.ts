@@ -1,7 +1,7 @@
 import { AkashiError } from '@akashi/circuits';
 import { type Asked, type CheckedRequest, claimText } from '@akashi/sdk/holder';
 import { element } from '../element.ts';
-import { inLanguage, today } from '../language.ts';
+import { inLanguage, today, unbroken } from '../language.ts';
 import { answer } from './answer.ts';
 import { showClaim } from './claim.ts';
 import { countdown, deadlineIn } from './countdown.ts';
@@ -146,7 +146,7 @@ function details(phone: Phone, asked: Asked, deadline: number, over: () => void)
   const proven = [
     ...(asked.facts.includes('pin') ? [texts.factPin] : []),
     ...(asked.facts.includes('account') ? [texts.factAccount] : []),
-    ...asked.claims.map((claim) => claimText(claim, language, today())),
+    ...asked.claims.map((claim) => unbroken(claimText(claim, language, today()))),
     ...(asked.facts.includes('passkey') ? [texts.factPasskey] : []),
   ];
   return element(
