@@ -80,5 +80,5 @@ test('many faults take no longer than each of them', () => {
   expect(faults.length).toBeGreaterThanOrEqual(30_000);
   const { user } = process.cpuUsage(before);
   // Each held against all others took minutes. Of the processor, in microseconds: others may be using it.
-  expect(user).toBeLessThan(20_000_000);
+  expect(user).toBeLessThan(5_000_000);
 });

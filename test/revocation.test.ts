@@ -79,17 +79,8 @@ function spoken({ code }: Verification): string {
   return code;
 }
 
-/** {@link outcomeOf}; once more where this machine took longer to answer for the bank than a verifier waits. */
-async function verdictOf(phone: Phone): Promise<unknown> {
-  const outcome = await outcomeOf(phone);
-  if (!up || !String(outcome).endsWith('_unavailable')) return outcome;
-  // For so long a server that did not answer is left alone.
-  world.advance(5);
-  return outcomeOf(phone);
-}
-
 /** A verification of an account: its verdict, or why the first attempt failed. */
-async function outcomeOf({ holder, subject }: Phone): Promise<unknown> {
+async function verdictOf({ holder, subject }: Phone): Promise<unknown> {
   const started = await desk.start(startOf(subject, { policy: policyOf('account') }));
   const { verdict } = await holder.present(started.verification, { code: spoken(started) });
   if (verdict !== null) return verdict;

@@ -81,8 +81,8 @@ describe('refused is', () => {
     };
     let written = 0;
     await expect(read({ maxBytes: 10_000 }, 300)).rejects.toThrow();
-    // By time, long before it is too long.
-    expect(written).toBeLessThan(5_000);
+    // By time, long before it is too long: two seconds of it, counted by what was written, since a machine that pauses writes nothing.
+    expect(written).toBeLessThan(200);
     answer = () => {};
     await expect(read({}, 300)).rejects.toThrow();
   });

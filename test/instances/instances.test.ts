@@ -16,9 +16,9 @@ const PAUSE = 4711;
 /** Well under the second and the ten after which a waiting desk looks again by itself. */
 const HEARD_MS = 900;
 /** Until a call is answered where the database answers nothing: one wait for an answer, and one for a new connection. */
-const SILENT_MS = 25_000;
+const SILENT_MS = 15_000;
 /** Until a call is answered where there is no connection: less than the wait for an answer. */
-const CUT_MS = 5_000;
+const CUT_MS = 3_000;
 
 let room: InstancesRoom;
 let phone: LoadPhone;
